@@ -1,0 +1,143 @@
+/**
+ * @file
+ * One mail, from its recipients to a verdict for each.
+ *
+ * A delivery takes the recipients one next hop after the other: those in local domains into the mailbox,
+ * those of a relay through the relay, those of one domain to that domain's mail exchangers. It resolves,
+ * connects, speaks, goes to the next address and the next host as RFC 5321 5.1 says, and ends when every
+ * recipient has a verdict. It never blocks and never allocates:
+ *
+ *     mote_delivery_start(&delivery, ...);
+ *     do {
+ *         wait = mote_delivery_step(&delivery, now_ms);
+ *         ... wait until bytes may have moved on the port, or wait ms have passed ...
+ *     } while (!mote_delivery_has_ended(&delivery));
+ *
+ * Calling step too often is harmless. Nothing is ever sent twice within a delivery: once the end of a message was
+ * handed over, its recipients are settled, whatever happens then.
+ */
+#ifndef MAILMOTE_DELIVERY_H
+#define MAILMOTE_DELIVERY_H
+
+#include <mailmote/lookup.h>
+#include <mailmote/mailbox.h>
+#include <mailmote/mx.h>
+#include <mailmote/smtp.h>
+
+MOTE_BEGIN_DECLS
+
+/** Least room for outgoing commands. A whole group in one write wants 64 bytes a recipient more. */
+enum { MOTE_ROOM_BYTES = 256 };
+
+/** What holds for every delivery of a device. Borrowed; must not change while a delivery is under way. */
+typedef struct mote_settings {
+    mote_smtp_settings_t smtp;
+    const mote_route_t *routes; /**< see route.h; an address that no row matches is refused at start */
+    uint8_t route_count;
+    const mote_mailbox_t *mailbox; /**< for local routes; NULL: there are none */
+
+    const mote_span_t *own_names; /**< further names that are ourselves: an MX of that name ends the list */
+    uint8_t own_name_count;
+    uint8_t own_address_count;
+    const mote_ip_t *own_addresses; /**< further addresses that are ourselves, as the public one behind a NAT */
+
+    bool refuses_private; /**< hosts found by DNS may not be in private ranges (MX-23) */
+    bool allows_loopback; /**< hosts found by DNS may be loopback addresses: for tests (MX-22) */
+    bool allows_literals; /**< user@[192.0.2.1] may be delivered there directly (MX-32) */
+    bool tries_all_hosts; /**< a probe goes to every host and address, not only to the first that answers */
+} mote_settings_t;
+
+/** Where a delivery stands. */
+typedef enum mote_delivery_state {
+    MOTE_DELIVERY_CHOOSING,     /* private: which recipients are next */
+    MOTE_DELIVERY_ASKING_MX,
+    MOTE_DELIVERY_ASKING_HOST,
+    MOTE_DELIVERY_PICKING,      /* the next address */
+    MOTE_DELIVERY_CONNECTING,
+    MOTE_DELIVERY_SECURING,     /* implicit TLS */
+    MOTE_DELIVERY_SPEAKING,
+    MOTE_DELIVERY_FILLING,      /* the mailbox here */
+    MOTE_DELIVERY_ENDED
+} mote_delivery_state_t;
+
+typedef struct mote_delivery {
+    const mote_settings_t *settings; /* private */
+    const mote_dns_settings_t *dns;
+    const mote_port_t *port;
+    void *self;
+    mote_mail_t *mail;
+    const mote_route_t *route;
+    mote_buffer_t room;
+    uint32_t start_ms;
+    uint32_t since_ms;
+    mote_lookup_t lookup;
+    mote_smtp_t smtp;
+    mote_ip_t own_ip;
+    mote_endpoint_t peer;
+    mote_mx_rank_t rank;
+    uint32_t limit;
+    uint32_t seed;
+#if MOTE_FEATURE_IPV4
+    uint8_t ipv4[MOTE_HOST_ADDRESS_COUNT][4];
+#endif
+#if MOTE_FEATURE_IPV6
+    uint8_t ipv6[MOTE_HOST_ADDRESS_COUNT][16];
+#endif
+    uint8_t ipv4_count, ipv4_tried;
+    uint8_t ipv6_count, ipv6_tried;
+    uint8_t state;
+    uint8_t hop_index;
+    uint8_t address_count; /* tried for this next hop */
+    uint8_t session_count;
+    uint8_t step;
+    uint16_t lead; /* index of the recipient whose next hop's turn it is */
+    uint16_t flags;
+} mote_delivery_t;
+
+/**
+ * Starts a delivery. Everything given is borrowed until it has ended.
+ *
+ * @param[in]     dns   name servers; its tcp_buffer serves one delivery at a time. NULL when no route needs DNS
+ * @param[in,out] mail  recipients' verdicts and reports are cleared
+ * @param[in]     room  memory for outgoing commands, MOTE_ROOM_BYTES or more
+ *
+ * @return MOTE_OK: call step until it has ended
+ *         MOTE_ERR_ADDRESS   the reverse-path, or a recipient's address, is not a Mailbox: that recipient is PERMANENT
+ *                            at MOTE_STAGE_ADDRESS (5.1.3; the reverse-path: all, 5.1.7). Nothing was sent to anyone:
+ *                            the delivery has not started
+ *         MOTE_ERR_ARGUMENT  settings that cannot be: routes, room, no recipients, hello_name not a name
+ *         MOTE_ERR_RANDOM    the port's random source failed
+ */
+mote_status_t MOTE_ABI(mote_delivery_start)(mote_delivery_t *delivery, const mote_settings_t *settings,
+                                            const mote_dns_settings_t *dns, mote_mail_t *mail,
+                                            const mote_port_t *port, void *port_self, mote_buffer_t room,
+                                            uint32_t now_ms);
+#define mote_delivery_start MOTE_ABI(mote_delivery_start)
+
+/**
+ * Does what can be done now. Returns the time in ms after which it wants to be called again at the latest,
+ * even if no byte has moved; 0: at once.
+ */
+uint32_t mote_delivery_step(mote_delivery_t *delivery, uint32_t now_ms);
+
+/** Every recipient has a verdict. Verdicts of single recipients stand as soon as they are given. */
+bool mote_delivery_is_settled(const mote_delivery_t *delivery);
+
+/** And the stream is closed, or idle for mote_delivery_next when the session keeps its stream. */
+bool mote_delivery_has_ended(const mote_delivery_t *delivery);
+
+/**
+ * Starts another mail with the same settings, on the stream kept from the last one if it leads to the same next hop
+ * with the same policy; otherwise that stream is closed. Returns as start.
+ */
+mote_status_t mote_delivery_next(mote_delivery_t *delivery, mote_mail_t *mail, uint32_t now_ms);
+
+/**
+ * Ends the delivery at any moment, at once: the stream is cut (an idle one closed), every recipient without a verdict
+ * is transient, or in doubt when the end of data had been handed over. No port call comes afterwards.
+ */
+void mote_delivery_stop(mote_delivery_t *delivery, uint32_t now_ms);
+
+MOTE_END_DECLS
+
+#endif

@@ -1,0 +1,42 @@
+/**
+ * @file
+ * A resolver on a port: moves the bytes between the two, so that whoever needs an answer only reads it.
+ */
+#ifndef MAILMOTE_LOOKUP_H
+#define MAILMOTE_LOOKUP_H
+
+#include <mailmote/port.h>
+#include <mailmote/resolver.h>
+
+MOTE_BEGIN_DECLS
+
+/** Placed by the caller; start the resolver in it, then step. */
+typedef struct mote_lookup {
+    mote_resolver_t resolver;
+    uint8_t open_slots;  /* private: a bit each */
+    uint8_t lent_slot;   /* whose datagram is lent: slot + 1, 0 none */
+    bool has_stream;     /* the port's stream is ours: DNS over TCP */
+    bool is_connected;
+    uint16_t lent_used;  /* bytes of the stream's lend that the resolver has used */
+} mote_lookup_t;
+
+/** Once, before the first question. */
+void mote_lookup_init(mote_lookup_t *lookup);
+
+/**
+ * Moves what can be moved now. Call it again at once after MOTE_OK; after MOTE_PENDING when bytes may have moved
+ * or *wait_ms have passed.
+ *
+ * @param[out] slot, answer  with MOTE_OK: the slot that was answered; the answer lives until the next call here
+ * @return MOTE_OK an answer; MOTE_PENDING; MOTE_CLOSED every slot has ended (ask mote_resolver_status), and all
+ *         sockets of the lookup are closed
+ */
+mote_status_t mote_lookup_step(mote_lookup_t *lookup, const mote_port_t *port, void *self, uint32_t now_ms,
+                               uint32_t *wait_ms, unsigned *slot, mote_dns_answer_t *answer);
+
+/** Gives up: closes what is open. Harmless at any moment. */
+void mote_lookup_stop(mote_lookup_t *lookup, const mote_port_t *port, void *self);
+
+MOTE_END_DECLS
+
+#endif
