@@ -80,6 +80,9 @@ void mote_recipient_note(mote_recipient_t *recipient, const mote_report_t *repor
 {
     size_t size = text.size < recipient->text.capacity ? text.size : recipient->text.capacity;
 
+    if (recipient->verdict != MOTE_VERDICT_PENDING) {
+        return;
+    }
     recipient->report = *report;
     if (size > 0) {
         memmove(recipient->text.data, text.data, size); /* the text may stand there already */
@@ -89,7 +92,8 @@ void mote_recipient_note(mote_recipient_t *recipient, const mote_report_t *repor
 
 void mote_recipient_settle(mote_recipient_t *recipient, mote_verdict_t verdict)
 {
-    MOTE_ASSERT(recipient->verdict == MOTE_VERDICT_PENDING);
-    recipient->verdict = (uint8_t)verdict;
+    if (recipient->verdict == MOTE_VERDICT_PENDING) {
+        recipient->verdict = (uint8_t)verdict;
+    }
     recipient->phase = MOTE_PHASE_SETTLED;
 }

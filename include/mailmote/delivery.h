@@ -44,22 +44,30 @@ typedef struct mote_settings {
     bool refuses_private; /**< hosts found by DNS may not be in private ranges (MX-23) */
     bool allows_loopback; /**< hosts found by DNS may be loopback addresses: for tests (MX-22) */
     bool allows_literals; /**< user@[192.0.2.1] may be delivered there directly (MX-32) */
-    bool tries_all_hosts; /**< a probe goes to every host and address, not only to the first that answers */
+    bool tries_all_hosts; /**< a probe goes to every host and address; the verdict is the first one's that gave one */
 } mote_settings_t;
 
-/** Where a delivery stands. */
+/** Where a delivery stands: what it waits for. */
 typedef enum mote_delivery_state {
-    MOTE_DELIVERY_CHOOSING,     /* private: which recipients are next */
-    MOTE_DELIVERY_ASKING_MX,
-    MOTE_DELIVERY_ASKING_HOST,
-    MOTE_DELIVERY_PICKING,      /* the next address */
-    MOTE_DELIVERY_CONNECTING,
-    MOTE_DELIVERY_SECURING,     /* implicit TLS */
-    MOTE_DELIVERY_SPEAKING,
-    MOTE_DELIVERY_FILLING,      /* the mailbox here */
+    MOTE_DELIVERY_CHOOSE, /* private: whose turn is next */
+    MOTE_DELIVERY_AWAIT_MX,
+    MOTE_DELIVERY_AWAIT_HOST,
+    MOTE_DELIVERY_PICK, /* which address is next */
+    MOTE_DELIVERY_AWAIT_CONNECT,
+    MOTE_DELIVERY_AWAIT_SECURE, /* implicit TLS */
+    MOTE_DELIVERY_AWAIT_SESSION,
+    MOTE_DELIVERY_AWAIT_MAILBOX,
     MOTE_DELIVERY_ENDED
 } mote_delivery_state_t;
 
+/* private: filling a mailbox, while there is no session */
+typedef struct mote_filling {
+    mote_body_t body;
+    mote_span_t stretch; /* lent by the body, not yet taken by the mailbox */
+    uint8_t step;
+} mote_filling_t;
+
+/** The delivery's memory: placed by the caller, read through the calls below. */
 typedef struct mote_delivery {
     const mote_settings_t *settings; /* private */
     const mote_dns_settings_t *dns;
@@ -67,29 +75,34 @@ typedef struct mote_delivery {
     void *self;
     mote_mail_t *mail;
     const mote_route_t *route;
+    mote_random_t random;
     mote_buffer_t room;
-    uint32_t start_ms;
-    uint32_t since_ms;
+    uint32_t start_ms; /* of the delivery */
+    uint32_t since_ms; /* of what it waits for now */
+    uint32_t total_ms;
+    uint32_t seed; /* orders hosts of equal preference */
+    uint32_t limit;
+    mote_mx_rank_t rank;
     mote_lookup_t lookup;
-    mote_smtp_t smtp;
+    union {
+        mote_smtp_t smtp;
+        mote_filling_t filling;
+    } at;
     mote_ip_t own_ip;
     mote_endpoint_t peer;
-    mote_mx_rank_t rank;
-    uint32_t limit;
-    uint32_t seed;
 #if MOTE_FEATURE_IPV4
     uint8_t ipv4[MOTE_HOST_ADDRESS_COUNT][4];
 #endif
 #if MOTE_FEATURE_IPV6
     uint8_t ipv6[MOTE_HOST_ADDRESS_COUNT][16];
 #endif
-    uint8_t ipv4_count, ipv4_tried;
-    uint8_t ipv6_count, ipv6_tried;
-    uint8_t state;
-    uint8_t hop_index;
+    uint8_t ipv4_count; /* addresses of the host not tried yet */
+    uint8_t ipv6_count;
+    uint8_t state;         /* mote_delivery_state_t */
+    uint8_t hop_index;     /* which relay of the route */
     uint8_t address_count; /* tried for this next hop */
     uint8_t session_count;
-    uint8_t step;
+    uint8_t protection; /* mote_protection_t: of the stream */
     uint16_t lead; /* index of the recipient whose next hop's turn it is */
     uint16_t flags;
 } mote_delivery_t;
@@ -112,7 +125,7 @@ mote_status_t MOTE_ABI(mote_delivery_start)(mote_delivery_t *delivery, const mot
                                             const mote_dns_settings_t *dns, mote_mail_t *mail,
                                             const mote_port_t *port, void *port_self, mote_buffer_t room,
                                             uint32_t now_ms);
-#define mote_delivery_start MOTE_ABI(mote_delivery_start)
+#define mote_delivery_start MOTE_ABI(mote_delivery_start) /* see MOTE_ABI in config.h */
 
 /**
  * Does what can be done now. Returns the time in ms after which it wants to be called again at the latest,
@@ -128,7 +141,8 @@ bool mote_delivery_has_ended(const mote_delivery_t *delivery);
 
 /**
  * Starts another mail with the same settings, on the stream kept from the last one if it leads to the same next hop
- * with the same policy; otherwise that stream is closed. Returns as start.
+ * with the same policy; otherwise that stream is closed. The last mail is borrowed until this call. A server that
+ * closed the kept stream meanwhile costs a new connection, not the mail. Returns as start.
  */
 mote_status_t mote_delivery_next(mote_delivery_t *delivery, mote_mail_t *mail, uint32_t now_ms);
 

@@ -13,11 +13,10 @@ MOTE_BEGIN_DECLS
 /** Placed by the caller; start the resolver in it, then step. */
 typedef struct mote_lookup {
     mote_resolver_t resolver;
-    uint8_t open_slots;  /* private: a bit each */
-    uint8_t lent_slot;   /* whose datagram is lent: slot + 1, 0 none */
-    bool has_stream;     /* the port's stream is ours: DNS over TCP */
+    const mote_endpoint_t *stream_server; /* private: where the port's stream leads; NULL: none of ours */
     bool is_connected;
-    uint16_t lent_used;  /* bytes of the stream's lend that the resolver has used */
+    uint8_t open_slots; /* a bit each */
+    uint8_t lent_slot;  /* whose datagram is lent: slot + 1, 0 none */
 } mote_lookup_t;
 
 /** Once, before the first question. */

@@ -77,8 +77,9 @@ typedef struct mote_report {
 /** One recipient: the caller sets the first group of fields, the delivery fills the others. */
 typedef struct mote_recipient {
     mote_span_t address; /**< a Mailbox (address.h), without angle brackets */
-    mote_buffer_t text;  /**< the caller's room for the server's words; capacity 0: not kept. Cleaned: printable
-                              ASCII, everything else is '?'; cut at the capacity. 64 to 128 bytes say enough */
+    mote_buffer_t text;  /**< the caller's room for the server's words (or, where TLS failed, what was wrong in words);
+                              capacity 0: not kept. Cleaned: printable ASCII, everything else is '?'; cut at the
+                              capacity. 64 to 128 bytes say enough */
     mote_buffer_t host;  /**< the caller's room for the name of the host spoken to; a name that does not fit is left out */
 
     uint8_t verdict;    /**< mote_verdict_t */
@@ -152,9 +153,10 @@ typedef struct mote_mail {
 /** The next recipient from index on that the session at hand is for and that has no verdict, or recipient_count. */
 uint16_t mote_mail_next_open(const mote_mail_t *mail, uint16_t index);
 
-/** Writes down why, without a verdict: the last word if no other host is left. text may be empty. */
+/** Writes down why, without a verdict: the last word if no other host is left. text may be empty. After a verdict
+ *  nothing is written down any more. */
 void mote_recipient_note(mote_recipient_t *recipient, const mote_report_t *report, mote_span_t text);
-/** The verdict. The report stands since the last note. */
+/** Gives the verdict; one that was given stands. The report is the last note's. */
 void mote_recipient_settle(mote_recipient_t *recipient, mote_verdict_t verdict);
 
 MOTE_END_DECLS

@@ -22,7 +22,8 @@ typedef enum mote_event {
     MOTE_EVENT_SAID,       /**< a command as sent, without CRLF; secrets replaced */
     MOTE_EVENT_HEARD,      /**< bytes of replies as they came: lines may be split and joined */
     MOTE_EVENT_CONTENT,    /**< octets of the message that the port took */
-    MOTE_EVENT_FAILED,     /**< this host or address is given up: why, in words */
+    MOTE_EVENT_FAILED,     /**< this host or address is given up. The words, if there are any; the cause stands in the
+                                reports of the recipients concerned */
     MOTE_EVENT_WARNING,    /**< something an administrator should know, in words */
     MOTE_EVENT_VERDICT     /**< a recipient has its verdict: the address as the caller gave it */
 } mote_event_t;
