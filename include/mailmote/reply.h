@@ -27,9 +27,12 @@ typedef enum mote_reply_event {
 typedef struct mote_reply {
     uint16_t code;            /**< of the first line */
     mote_enhanced_t enhanced; /**< standing first in a line's text, its class equal to the code's (EXT-17) */
-    uint8_t line_count;       /**< lines begun before this one */
-    uint8_t state;            /* private */
-    uint8_t last_line;        /* this line's code is not followed by a hyphen */
+    uint8_t line_count;       /**< lines ended so far */
+    uint8_t state;            /* private: where in the line */
+    uint8_t first_digit;
+    bool is_last_line; /* this line's code is not followed by a hyphen */
+    uint8_t shown;     /* how much of an enhanced code the line has shown */
+    bool has_digit;
     uint16_t line_code;
     uint16_t line_size;
     uint16_t size;

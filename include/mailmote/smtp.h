@@ -88,27 +88,33 @@ typedef struct mote_smtp {
     const mote_hop_t *hop;
     mote_mail_t *mail;
     const mote_ip_t *own_ip;
-    mote_buffer_t out; /* the caller's room: commands gathered, short pieces of content; size is filled */
-    uint16_t out_sent;
-    uint16_t skip; /* of the command at hand, for lines longer than the room */
-    uint32_t since_ms;
+    mote_buffer_t room; /* commands gathered, and short pieces of content; size is filled */
+    mote_span_t stretch; /* of the content, to be lent or copied */
     mote_body_t body;
-    mote_span_t stretch; /* of the content, lent to the port */
     mote_reply_t reply;
-    mote_base64_decoder_t challenge;
-    uint32_t size_limit; /* what SIZE said; 0 unknown */
-    uint8_t word[20];    /* the keyword at hand in an EHLO reply */
-    uint8_t word_size;
-    uint8_t extensions;
-    uint8_t mechanisms;
-    uint8_t state;  /* mote_smtp_state_t: listening */
-    uint8_t saying; /* the speaking half's place in the plan */
-    uint8_t end;    /* mote_smtp_end_t */
-    uint8_t step;
+    uint32_t since_ms;
+    uint32_t size_limit; /* what SIZE said; 0: nothing */
+    uint16_t room_sent;
+    uint16_t skip;     /* of the command at hand, when it is longer than the room */
+    uint16_t dot_size; /* bytes of the room up to the end of data; 0: not in it */
+    uint16_t outstanding; /* commands said and not answered */
+    uint16_t rcpt_said;   /* where the speaking half goes on among the recipients */
+    uint16_t rcpt_due;    /* RCPTs said and not answered */
+    uint16_t rcpt_count;  /* RCPTs said in this transaction */
+    uint16_t received_count; /* and answered with 2yz */
     uint16_t flags;
-    uint16_t rcpt_said;  /* index of the recipient the speaking half is at */
-    uint16_t rcpt_heard; /* and the listening half */
-    uint16_t rcpt_received_count;
+    uint8_t state;  /* mote_smtp_state_t: the listening half */
+    uint8_t saying; /* the speaking half: the command to say next */
+    uint8_t end;    /* mote_smtp_end_t */
+    uint8_t protection;
+    uint8_t extensions; /* what this EHLO offered */
+    uint8_t mechanisms; /* and which mechanisms, less those that failed */
+    uint8_t mechanism;  /* the one at hand */
+    uint8_t auth_step;
+    mote_base64_decoder_t challenge;
+    uint8_t keyword; /* of the EHLO line at hand */
+    uint8_t word_size;
+    uint8_t word[20]; /* the longest word that means something to us: ENHANCEDSTATUSCODES */
 } mote_smtp_t;
 
 /**
@@ -162,7 +168,7 @@ mote_smtp_state_t mote_smtp_state(const mote_smtp_t *smtp);
 mote_smtp_end_t mote_smtp_end(const mote_smtp_t *smtp);
 /** Once ended: whether the stream is to be cut (port abort) rather than closed. */
 bool mote_smtp_is_cut(const mote_smtp_t *smtp);
-/** Whether the greeting was heard: counts as a session of the attempt. */
+/** Whether a greeting was heard and taken: counts as a session of the attempt. */
 bool mote_smtp_was_greeted(const mote_smtp_t *smtp);
 
 /** The state's name, as "await-rcpt". */
