@@ -26,9 +26,12 @@ enum {
 typedef struct mote_body {
     mote_source_t *source; /* private */
     mote_span_t piece;     /* what is left of the source's piece */
-    uint16_t line_size;    /* octets of the line at hand */
+    size_t clean_size;     /* octets at its front that have passed every check */
+    uint32_t line;         /* number of the line being checked, from 0 */
+    uint16_t line_size;    /* octets of it so far */
     uint8_t flags;
     uint8_t state;
+    bool is_after_cr; /* the last octet checked was a CR */
 } mote_body_t;
 
 /** Starts at the first byte. May be called again: the source is rewound at the first next(). */
@@ -49,7 +52,8 @@ mote_status_t mote_body_next(mote_body_t *body, mote_span_t *stretch, bool *is_s
  * Reads the source once from its beginning and fills in wire_size, is_8bit and is_canonical, so that what
  * cannot travel is known before a connection is made.
  *
- * @param[out] line  number of the line (from 1) that cannot travel, with MOTE_ERR_CONTENT; may be NULL
+ * @param[in,out] body  zeroed before the first call; the same again after MOTE_PENDING
+ * @param[out]    line  number of the line (from 1) that cannot travel, with MOTE_ERR_CONTENT; may be NULL
  * @return MOTE_OK; MOTE_PENDING (call again with the same body); MOTE_ERR_SOURCE; MOTE_ERR_CONTENT
  */
 mote_status_t mote_body_scan(mote_body_t *body, mote_source_t *source, uint32_t *line);
