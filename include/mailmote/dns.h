@@ -78,6 +78,9 @@ bool mote_dns_name_equals(const mote_dns_name_t *a, const mote_dns_name_t *b);
 /** Compares with a name in letters and dots. */
 bool mote_dns_name_equals_text(const mote_dns_name_t *name, mote_span_t text);
 
+/** A number drawn from the name, in any case, and a seed: another seed gives another order of names. */
+uint32_t mote_dns_name_hash(const mote_dns_name_t *name, uint32_t seed);
+
 /** What a received message is, after the checks that concern the whole of it. */
 typedef struct mote_dns_header {
     uint16_t id;

@@ -54,30 +54,30 @@ typedef struct mote_resolver_slot {
     uint16_t type; /* private: 0 when unused */
     uint16_t id;
     uint8_t state;
-    uint8_t status; /* mote_status_t: PENDING until it has ended */
-    uint8_t attempt;
-    uint8_t server_index;
+    uint8_t status;         /* mote_status_t: PENDING until it has ended */
+    uint8_t server_index;   /* who is asked now */
+    uint8_t round;          /* how often all have been asked before: doubles the wait */
     uint8_t failed_servers; /* a bit each: those that gave no usable answer and are not asked again */
     uint8_t asked_servers;  /* a bit each: whose datagrams may answer */
     uint8_t plain_servers;  /* a bit each: asked without EDNS0 */
     uint8_t mismatch_count;
     uint32_t sent_ms;
-    uint32_t wait_ms;
 } mote_resolver_slot_t;
 
 /** The engine's memory: placed by the caller, private except through the calls below. */
 typedef struct mote_resolver {
     const mote_dns_settings_t *settings;
+    const mote_random_t *random;
     uint32_t start_ms;
-    uint32_t case_seed;
     uint8_t alias_count;
-    uint8_t flags;
+    bool ignores_case; /* a server gave the name back in another case: asked without 0x20 */
 #if MOTE_FEATURE_DNS_TCP
     uint8_t stream_state;
-    uint8_t stream_server; /* index of the server the stream leads to */
+    uint8_t stream_slot;   /* whose question the stream carries */
+    uint8_t stream_server; /* index of the server it leads to */
+    uint16_t stream_done;  /* bytes of the question sent, or of the answer received, length octets included */
+    uint16_t stream_size;  /* of the answer, as its length octets say */
     uint32_t stream_ms;
-    uint16_t stream_size; /* bytes of the answer so far, length octets included */
-    uint16_t stream_sent;
 #endif
     mote_resolver_slot_t slots[MOTE_RESOLVER_SLOT_COUNT];
     uint16_t name_size;
@@ -90,6 +90,7 @@ enum { MOTE_RESOLVER_MX = 1, MOTE_RESOLVER_ADDRESSES = 2 /* A and AAAA as far as
 /**
  * Starts a question for a name in letters and dots.
  *
+ * @param[in] random    borrowed until the question has ended
  * @param[in] what      MOTE_RESOLVER_MX or MOTE_RESOLVER_ADDRESSES
  * @param[in] families  for addresses: the set of MOTE_FAMILY_ to ask for, at least one
  * @return MOTE_OK; MOTE_ERR_ADDRESS not a host name (nothing is sent); MOTE_ERR_RANDOM; MOTE_ERR_DNS no servers;
@@ -106,7 +107,7 @@ mote_status_t mote_resolver_start_name(mote_resolver_t *resolver, const mote_dns
 
 /**
  * What the slot wants. With WANTS_SEND, message and server are set; the message stays in place until the
- * next call of any function of this resolver other than this one.
+ * next call of any function of this resolver.
  */
 mote_resolver_want_t mote_resolver_output(mote_resolver_t *resolver, unsigned slot, mote_span_t *message,
                                           const mote_endpoint_t **server);
