@@ -28,6 +28,16 @@ static const int suites[] = {
     0,
 };
 
+/* mbedTLS 3.6.6 offers rsa_pss_rsae to all and, against RFC 8446 4.2.3, refuses it from a server of TLS 1.2. Such a server
+   takes the first of our list that it knows, so those stand last. In TLS 1.3 rsa_pkcs1 is for certificates alone. */
+static const uint16_t signatures[] = {
+    MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256, MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384,
+    MBEDTLS_TLS1_3_SIG_ECDSA_SECP521R1_SHA512, MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256,
+    MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA384,       MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512,
+    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256,    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA384,
+    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA512,    MBEDTLS_TLS1_3_SIG_NONE,
+};
+
 /* ---- the inner stream, as mbedTLS sees it ---- */
 
 static int push(void *self, const unsigned char *bytes, size_t size)
@@ -242,6 +252,7 @@ static int configure(mote_mbedtls_t *tls)
     mbedtls_ssl_conf_rng(config, mbedtls_psa_get_random, MBEDTLS_PSA_RANDOM_STATE);
     mbedtls_ssl_conf_min_tls_version(config, MBEDTLS_SSL_VERSION_TLS1_2); /* RFC 8996 */
     mbedtls_ssl_conf_ciphersuites(config, suites);
+    mbedtls_ssl_conf_sig_algs(config, signatures);
     mbedtls_ssl_conf_legacy_renegotiation(config, MBEDTLS_SSL_LEGACY_BREAK_HANDSHAKE); /* RFC 5746 3.4 */
     mbedtls_ssl_conf_authmode(config, verifies ? MBEDTLS_SSL_VERIFY_REQUIRED : MBEDTLS_SSL_VERIFY_OPTIONAL);
     mbedtls_ssl_conf_verify(config, mote_mbedtls_check, tls);

@@ -148,7 +148,7 @@ static void write_names(mote_writer_t *out, const mbedtls_x509_crt *certificate)
         count++;
     }
     if (count == 0) {
-        mote_write_text(out, "certificate has no subjectAltName, so it is");
+        mote_write_text(out, "certificate is for no host at all (subjectAltName)");
     }
 }
 
