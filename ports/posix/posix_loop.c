@@ -11,17 +11,18 @@ void mote_posix_run_init(mote_posix_run_t *run)
     mote_posix_init(&run->posix);
     run->port = &mote_posix_port;
     run->self = &run->posix;
+    run->room.data = run->small_room;
+    run->room.capacity = sizeof run->small_room;
 }
 
 mote_status_t mote_posix_loop_add(mote_posix_loop_t *loop, mote_posix_run_t *run, const mote_settings_t *settings,
                                   const mote_dns_settings_t *dns, mote_mail_t *mail)
 {
-    mote_buffer_t room = { run->room, sizeof run->room, 0 };
     uint32_t now_ms = mote_posix_now_ms();
     mote_status_t status;
 
     run->posix.allows_loopback_source |= settings->allows_loopback;
-    status = mote_delivery_start(&run->delivery, settings, dns, mail, run->port, run->self, room, now_ms);
+    status = mote_delivery_start(&run->delivery, settings, dns, mail, run->port, run->self, run->room, now_ms);
     if (status == MOTE_OK) {
         run->due_ms = now_ms;
         run->next = loop->first;

@@ -113,7 +113,8 @@ typedef struct mote_posix_run {
     mote_posix_t posix;
     const mote_port_t *port;
     void *self;
-    uint8_t room[1024];
+    mote_buffer_t room; /**< for outgoing commands: the 1024 bytes below, or the caller's larger ones */
+    uint8_t small_room[1024];
     uint32_t due_ms;             /* private */
     struct mote_posix_run *next; /* private */
     /** Called once when the delivery has ended; may add further runs. May be NULL. */
@@ -126,7 +127,7 @@ typedef struct mote_posix_loop {
     size_t count;
 } mote_posix_loop_t;
 
-/** Sets up a run on the plain port. Set port and self afterwards to wrap it. */
+/** Sets up a run on the plain port. Set port, self and room afterwards for others. */
 void mote_posix_run_init(mote_posix_run_t *run);
 /** Starts a delivery and adds it. Returns as mote_delivery_start; on failure nothing was added. */
 mote_status_t mote_posix_loop_add(mote_posix_loop_t *loop, mote_posix_run_t *run, const mote_settings_t *settings,

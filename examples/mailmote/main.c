@@ -1,0 +1,372 @@
+#define _POSIX_C_SOURCE 200809L
+#include "config.h"
+#include "report.h"
+#include "resolve.h"
+#include "setup.h"
+#include "watch.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char usage[] =
+    "usage: mailmote send [-C FILE] [-o KEY=VALUE]... [-f SENDER] [-v] [-q] [--json] [--] RECIPIENT... < message\n"
+    "       mailmote check [-C FILE] [-o KEY=VALUE]... [-f SENDER] [-v] [--all] [--json] ADDRESS\n"
+    "       mailmote resolve [-C FILE] [-o KEY=VALUE]... DOMAIN\n"
+    "       mailmote --version | --help\n"
+    "\n"
+    "  send      delivers the message on standard input; one line a recipient tells what became of it\n"
+    "  check     walks the way a mail to ADDRESS would go, up to RCPT, and prints each step; sends nothing\n"
+    "  resolve   prints the mail exchangers of DOMAIN in order, with their addresses\n"
+    "\n"
+    "  -C, --config FILE      configuration; else $MAILMOTE_CONFIG, ~/.config/mailmote.conf, /etc/mailmote.conf\n"
+    "  -o, --set KEY=VALUE    one setting; replaces all values of its key from the file\n"
+    "  -f, --from SENDER      envelope sender; '' is the null sender\n"
+    "  -v, --verbose          shows the dialogue on standard error; secrets are replaced\n"
+    "  -q, --quiet            says nothing of accepted recipients\n"
+    "      --json             one JSON object a recipient\n"
+    "      --all              check: tries every host, not only the first that answers\n"
+    "\n"
+    "Exit codes: 0 all accepted; 64 usage; 65 bad address or message; 67 no such user; 68 no such domain or host;\n"
+    "69 refused otherwise; 75 try again later; 77 held: wrong credentials or policy; 78 configuration.\n"
+    "The keys of the configuration: mailmote(1) and README.md.\n";
+
+/* A long option without a letter of its own. */
+enum { OPTION_JSON = 256, OPTION_ALL };
+
+typedef struct arguments {
+    const char *config;
+    const char *from;
+    option_list_t options;
+    report_t report;
+    bool is_verbose;
+    bool tries_all;
+    char **operands;
+    size_t operand_count;
+} arguments_t;
+
+enum { TEXT_BYTES = 512, HOST_BYTES = 256, PROGRESS_BYTES = 1000000 };
+
+static int complain(const char *what, const char *which)
+{
+    fprintf(stderr, "mailmote: %s%s%s\ntry 'mailmote --help'\n", what, which != NULL ? ": " : "", which != NULL ? which : "");
+    return EX_USAGE;
+}
+
+static int read_arguments(int argc, char **argv, arguments_t *arguments)
+{
+    static const struct option words[] = {
+        { "config", required_argument, NULL, 'C' }, { "set", required_argument, NULL, 'o' },
+        { "from", required_argument, NULL, 'f' },   { "verbose", no_argument, NULL, 'v' },
+        { "quiet", no_argument, NULL, 'q' },        { "json", no_argument, NULL, OPTION_JSON },
+        { "all", no_argument, NULL, OPTION_ALL },   { NULL, 0, NULL, 0 },
+    };
+    int letter;
+
+    memset(arguments, 0, sizeof *arguments);
+    while ((letter = getopt_long(argc, argv, "C:o:f:vq", words, NULL)) != -1) {
+        switch (letter) {
+        case 'C':
+            arguments->config = optarg;
+            break;
+        case 'o':
+            if (arguments->options.count == LIST_COUNT) {
+                return complain("too many -o options", NULL);
+            }
+            arguments->options.items[arguments->options.count++] = optarg;
+            break;
+        case 'f':
+            arguments->from = optarg;
+            break;
+        case 'v':
+            arguments->is_verbose = true;
+            break;
+        case 'q':
+            arguments->report.is_quiet = true;
+            break;
+        case OPTION_JSON:
+            arguments->report.is_json = true;
+            break;
+        case OPTION_ALL:
+            arguments->tries_all = true;
+            break;
+        default:
+            fprintf(stderr, "try 'mailmote --help'\n"); /* getopt has said what is wrong */
+            return EX_USAGE;
+        }
+    }
+    arguments->operands = argv + optind;
+    arguments->operand_count = (size_t)(argc - optind);
+    return EX_OK;
+}
+
+/* ---- a mail and its room -------------------------------------------------------------------------------- */
+
+typedef struct job {
+    config_t config;
+    setup_t setup;
+    mote_mail_t mail;
+    watch_t watch;
+    uint32_t *verdict_ms;
+    uint8_t *texts;
+} job_t;
+
+static int make_recipients(job_t *job, const arguments_t *arguments)
+{
+    size_t count = arguments->operand_count;
+
+    if (count > UINT16_MAX) {
+        return complain("too many recipients", NULL);
+    }
+    job->mail.recipients = calloc(count, sizeof *job->mail.recipients);
+    job->verdict_ms = calloc(count, sizeof *job->verdict_ms);
+    job->texts = calloc(count, TEXT_BYTES + HOST_BYTES);
+    if (job->mail.recipients == NULL || job->verdict_ms == NULL || job->texts == NULL) {
+        fprintf(stderr, "mailmote: out of memory\n");
+        return EX_OSERR;
+    }
+    job->mail.recipient_count = (uint16_t)count;
+    for (size_t i = 0; i < count; i++) {
+        mote_recipient_t *recipient = &job->mail.recipients[i];
+
+        recipient->address = mote_span_text(arguments->operands[i]);
+        recipient->text.data = job->texts + i * (TEXT_BYTES + HOST_BYTES);
+        recipient->text.capacity = TEXT_BYTES;
+        recipient->host.data = recipient->text.data + TEXT_BYTES;
+        recipient->host.capacity = HOST_BYTES;
+    }
+    return EX_OK;
+}
+
+static void free_job(job_t *job)
+{
+    free(job->mail.recipients);
+    free(job->verdict_ms);
+    free(job->texts);
+    config_free(&job->config);
+    free(job);
+}
+
+/* Why a delivery did not start. */
+static int explain_start(const job_t *job, mote_status_t status)
+{
+    const mote_mail_t *mail = &job->mail;
+    bool is_sender = mail->recipients[0].report.enhanced.detail == 7;
+
+    if (status != MOTE_ERR_ADDRESS) {
+        fprintf(stderr, "mailmote: cannot start: %s\n", mote_status_text(status));
+        return status == MOTE_ERR_ARGUMENT ? EX_CONFIG : EX_TEMPFAIL;
+    }
+    if (is_sender) {
+        fprintf(stderr, "mailmote: sender '");
+        report_clean(stderr, mail->reverse_path);
+        fprintf(stderr, "': not a valid address\n");
+    }
+    for (size_t i = 0; i < mail->recipient_count && !is_sender; i++) {
+        if (mail->recipients[i].verdict == MOTE_VERDICT_PERMANENT) {
+            fprintf(stderr, "mailmote: recipient '");
+            report_clean(stderr, mail->recipients[i].address);
+            fprintf(stderr, "': not a valid address\n");
+        }
+    }
+    return EX_DATAERR;
+}
+
+static int deliver(job_t *job, const arguments_t *arguments)
+{
+    setup_t *setup = &job->setup;
+    mote_posix_loop_t loop = { NULL, 0 };
+    mote_status_t status;
+
+    watch_init(&job->watch, &job->mail, job->verdict_ms, mote_posix_now_ms());
+    job->watch.shows_dialogue = arguments->is_verbose;
+    job->watch.shows_steps = setup->settings.smtp.is_probe && !arguments->report.is_json;
+    job->watch.total_size = job->mail.source->wire_size;
+    job->watch.shows_progress = !arguments->is_verbose && job->watch.total_size > PROGRESS_BYTES && isatty(STDERR_FILENO) != 0;
+    setup->settings.smtp.observer = &job->watch.observer;
+    status = mote_posix_loop_add(&loop, &setup->run, &setup->settings, &setup->dns, &job->mail);
+    if (status != MOTE_OK) {
+        return explain_start(job, status);
+    }
+    while (mote_posix_loop_step(&loop, UINT32_MAX) > 0) {
+    }
+    watch_end(&job->watch);
+    for (size_t i = 0; i < job->mail.recipient_count; i++) {
+        report_recipient(&arguments->report, &job->mail.recipients[i], job->verdict_ms[i]);
+    }
+    if (fflush(stdout) != 0) {
+        fprintf(stderr, "mailmote: writing the result: %s\n", strerror(errno));
+        return EX_IOERR;
+    }
+    return report_exit_code(job->mail.recipients, job->mail.recipient_count);
+}
+
+/* ---- the commands --------------------------------------------------------------------------------------- */
+
+/* Finds out what the message is before anybody is bothered with it. */
+static int scan_message(mote_source_t *source)
+{
+    mote_body_t body;
+    uint32_t line = 0;
+    mote_status_t status;
+
+    memset(&body, 0, sizeof body);
+    status = mote_body_scan(&body, source, &line);
+    if (status == MOTE_ERR_CONTENT) {
+        fprintf(stderr, "mailmote: message, line %lu: a NUL, a lone CR, or more than 998 octets: it cannot travel so\n",
+                (unsigned long)line);
+        return EX_DATAERR;
+    }
+    if (status != MOTE_OK) {
+        fprintf(stderr, "mailmote: reading the message: %s\n", strerror(errno));
+        return EX_IOERR;
+    }
+    return EX_OK;
+}
+
+static int send_mail(job_t *job, const arguments_t *arguments)
+{
+    mote_posix_source_t *source = malloc(sizeof *source);
+    int code = EX_OK;
+
+    if (source == NULL || mote_posix_source_open(source, STDIN_FILENO) != MOTE_OK) {
+        fprintf(stderr, "mailmote: reading the message: %s\n", strerror(errno));
+        free(source);
+        return EX_IOERR;
+    }
+    code = scan_message(&source->source);
+    if (code == EX_OK) {
+        job->mail.source = &source->source;
+        code = deliver(job, arguments);
+    }
+    mote_posix_source_close(source);
+    free(source);
+    return code;
+}
+
+static int check_address(job_t *job, const arguments_t *arguments)
+{
+    mote_memory_source_t nothing;
+
+    mote_memory_source_init(&nothing, mote_span(NULL, 0));
+    nothing.source.is_8bit = MOTE_NO;
+    job->mail.source = &nothing.source;
+    job->setup.settings.smtp.is_probe = true;
+    job->setup.settings.tries_all_hosts = arguments->tries_all;
+    return deliver(job, arguments);
+}
+
+typedef enum command { COMMAND_SEND, COMMAND_CHECK, COMMAND_RESOLVE } command_t;
+
+static int find_command(const char *word, command_t *command)
+{
+    static const char *const words[] = { "send", "check", "resolve" };
+
+    for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(word, words[i]) == 0) {
+            *command = (command_t)i;
+            return EX_OK;
+        }
+    }
+    return complain("no such command", word);
+}
+
+static int check_operands(command_t command, const arguments_t *arguments)
+{
+    if (command == COMMAND_SEND && arguments->operand_count == 0) {
+        return complain("send: no recipient", NULL);
+    }
+    if (command == COMMAND_CHECK && arguments->operand_count != 1) {
+        return complain("check: one address, please", NULL);
+    }
+    if (command == COMMAND_RESOLVE && arguments->operand_count != 1) {
+        return complain("resolve: one domain, please", NULL);
+    }
+    if (command != COMMAND_CHECK && arguments->tries_all) {
+        return complain("--all belongs to check", NULL);
+    }
+    return EX_OK;
+}
+
+static int choose_sender(job_t *job, command_t command, const arguments_t *arguments)
+{
+    const char *sender = arguments->from != NULL ? arguments->from : job->config.from;
+
+    if (sender == NULL && command == COMMAND_SEND) {
+        return complain("send: no sender: give -f SENDER, or 'from' in the configuration; '' is the null sender", NULL);
+    }
+    job->mail.reverse_path = mote_span_text(sender);
+    return EX_OK;
+}
+
+static int run(command_t command, job_t *job, const arguments_t *arguments)
+{
+    int code = config_read(&job->config, arguments->config, &arguments->options);
+
+    if (code == EX_OK) {
+        code = choose_sender(job, command, arguments);
+    }
+    if (code != EX_OK) {
+        return code;
+    }
+    code = setup_init(&job->setup, &job->config);
+    if (code == EX_OK && command == COMMAND_RESOLVE) {
+        code = resolve(&job->setup, arguments->operands[0]);
+    } else if (code == EX_OK) {
+        code = make_recipients(job, arguments);
+        if (code == EX_OK) {
+            code = command == COMMAND_SEND ? send_mail(job, arguments) : check_address(job, arguments);
+        }
+    }
+    setup_free(&job->setup);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    command_t command;
+    arguments_t arguments;
+    job_t *job;
+    int code;
+
+    if (argc > 1 && strcmp(argv[1], "--version") == 0) {
+        printf("mailmote %s%s\n", MOTE_VERSION_TEXT,
+#ifdef MAILMOTE_HAS_TLS
+               " (TLS by Mbed TLS " MBEDTLS_VERSION_STRING ")"
+#else
+               " (without TLS)"
+#endif
+        );
+        return EX_OK;
+    }
+    if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+        fputs(usage, stdout);
+        return EX_OK;
+    }
+    if (argc < 2) {
+        fputs(usage, stderr);
+        return EX_USAGE;
+    }
+    code = find_command(argv[1], &command);
+    if (code == EX_OK) {
+        argv[1] = argv[0]; /* what getopt says begins with the program's name */
+        code = read_arguments(argc - 1, argv + 1, &arguments);
+    }
+    if (code == EX_OK) {
+        code = check_operands(command, &arguments);
+    }
+    if (code != EX_OK) {
+        return code;
+    }
+    job = calloc(1, sizeof *job);
+    if (job == NULL) {
+        fprintf(stderr, "mailmote: out of memory\n");
+        return EX_OSERR;
+    }
+    code = run(command, job, &arguments);
+    free_job(job);
+    return code;
+}
