@@ -4,7 +4,7 @@
 enum { AT_CODE_1, AT_CODE_2, AT_CODE_3, AT_SEPARATOR, AT_TEXT, AT_LF, IS_MALFORMED };
 
 /* How much of an enhanced code the line's text has shown. */
-enum { SHOWS_CLASS, SHOWS_DOT_1, SHOWS_SUBJECT, SHOWS_DETAIL, SHOWS_ALL, SHOWS_NONE };
+enum { SHOWS_CLASS, SHOWS_DOT_1, SHOWS_SUBJECT, SHOWS_DETAIL, SHOWS_NONE };
 
 static mote_reply_event_t fail(mote_reply_t *reply)
 {
@@ -28,7 +28,7 @@ static bool add_digit(uint16_t *number, uint8_t octet)
 }
 
 /* RFC 2034 4: class "." subject "." detail, first in the text, the class equal to the code's first digit. */
-static void read_enhanced(mote_reply_t *reply, uint8_t octet)
+static bool read_enhanced(mote_reply_t *reply, uint8_t octet)
 {
     mote_enhanced_t *candidate = &reply->candidate;
 
@@ -54,8 +54,9 @@ static void read_enhanced(mote_reply_t *reply, uint8_t octet)
         break;
     case SHOWS_DETAIL:
         if ((octet == ' ' || octet == '\r') && reply->has_digit) {
-            reply->shown = SHOWS_ALL;
+            reply->shown = SHOWS_NONE;
             reply->enhanced = reply->enhanced.klass == 0 ? *candidate : reply->enhanced;
+            return true;
         } else {
             reply->shown = add_digit(&candidate->detail, octet) ? SHOWS_DETAIL : SHOWS_NONE;
             reply->has_digit = true;
@@ -64,6 +65,7 @@ static void read_enhanced(mote_reply_t *reply, uint8_t octet)
     default:
         break;
     }
+    return false;
 }
 
 static mote_reply_event_t begin_line(mote_reply_t *reply, uint8_t octet)
@@ -73,7 +75,7 @@ static mote_reply_event_t begin_line(mote_reply_t *reply, uint8_t octet)
     }
     reply->first_digit = octet;
     reply->line_code = (uint16_t)(octet - '0');
-    reply->line_size = 0;
+    reply->line_size = 1;
     reply->shown = SHOWS_CLASS;
     reply->state = AT_CODE_2;
     return MOTE_REPLY_NOTHING;
@@ -102,6 +104,20 @@ static mote_reply_event_t read_separator(mote_reply_t *reply, uint8_t octet)
     return octet == '-' || octet == ' ' || octet == '\r' ? MOTE_REPLY_NOTHING : fail(reply);
 }
 
+static mote_reply_event_t read_text(mote_reply_t *reply, uint8_t octet)
+{
+    bool ends_enhanced = read_enhanced(reply, octet);
+
+    if (octet == '\n' || octet == 0) {
+        return fail(reply); /* RFC 5321 2.3.8 */
+    }
+    reply->state = octet == '\r' ? AT_LF : AT_TEXT;
+    if (ends_enhanced) {
+        return MOTE_REPLY_ENHANCED;
+    }
+    return octet == '\r' ? MOTE_REPLY_NOTHING : MOTE_REPLY_TEXT;
+}
+
 static mote_reply_event_t end_line(mote_reply_t *reply)
 {
     reply->state = AT_CODE_1;
@@ -126,12 +142,7 @@ mote_reply_event_t mote_reply_octet(mote_reply_t *reply, uint8_t octet)
     case AT_SEPARATOR:
         return read_separator(reply, octet);
     case AT_TEXT:
-        read_enhanced(reply, octet);
-        if (octet == '\r') {
-            reply->state = AT_LF;
-            return MOTE_REPLY_NOTHING;
-        }
-        return octet != '\n' && octet != 0 ? MOTE_REPLY_TEXT : fail(reply); /* RFC 5321 2.3.8 */
+        return read_text(reply, octet);
     default:
         return octet == '\n' ? end_line(reply) : fail(reply); /* a bare CR ends nothing */
     }

@@ -2,40 +2,40 @@
 
 /* ---- what is true of a state ------------------------------------------------------------------------ */
 
-/* What the end of the link in a state means for the recipients that are still open. */
-enum {
-    LOSS_NEXT,      /* nothing was asked for them: the next host */
-    LOSS_TRANSIENT, /* they were under way: try again later */
-    LOSS_DOUBT,     /* the mail may be there */
-    LOSS_OVER       /* nothing any more */
-};
+enum { NO_TIMEOUT, GREETING_S, EHLO_S, STARTTLS_S, AUTH_S, MAIL_S, RCPT_S, DATA_S, BLOCK_S, FINAL_S, RESET_S, QUIT_S };
 
+/* The last two columns say what the end of the link means: which verdict (PENDING: a note only, the next host may
+   do better), and for recipients from which phase on (SETTLED: for nobody any more). */
 typedef struct state_info {
     const char *name;
     uint8_t stage;
-    uint8_t loss;
     uint8_t timeout; /* which field of mote_timeouts_t */
+    uint8_t verdict;
+    uint8_t from;
 } state_info_t;
 
-enum { NO_TIMEOUT, GREETING_S, EHLO_S, STARTTLS_S, AUTH_S, MAIL_S, RCPT_S, DATA_S, BLOCK_S, FINAL_S, RESET_S, QUIT_S };
+#define ROW(name, stage, timeout, verdict, from)                                                             \
+    {                                                                                                        \
+        name, MOTE_STAGE_##stage, timeout, MOTE_VERDICT_##verdict, MOTE_PHASE_##from                         \
+    }
 
 static const state_info_t state_info[] = {
-    [MOTE_SMTP_AWAIT_GREETING] = { "await-greeting", MOTE_STAGE_GREETING, LOSS_NEXT, GREETING_S },
-    [MOTE_SMTP_AWAIT_EHLO] = { "await-ehlo", MOTE_STAGE_EHLO, LOSS_NEXT, EHLO_S },
-    [MOTE_SMTP_AWAIT_HELO] = { "await-helo", MOTE_STAGE_EHLO, LOSS_NEXT, EHLO_S },
-    [MOTE_SMTP_AWAIT_STARTTLS] = { "await-starttls", MOTE_STAGE_STARTTLS, LOSS_NEXT, STARTTLS_S },
-    [MOTE_SMTP_AWAIT_SECURE] = { "await-secure", MOTE_STAGE_TLS, LOSS_NEXT, STARTTLS_S },
-    [MOTE_SMTP_AWAIT_AUTH] = { "await-auth", MOTE_STAGE_AUTH, LOSS_NEXT, AUTH_S },
-    [MOTE_SMTP_AWAIT_MAIL] = { "await-mail", MOTE_STAGE_MAIL, LOSS_NEXT, MAIL_S },
-    [MOTE_SMTP_AWAIT_RCPT] = { "await-rcpt", MOTE_STAGE_RCPT, LOSS_TRANSIENT, RCPT_S },
-    [MOTE_SMTP_AWAIT_DATA] = { "await-data", MOTE_STAGE_DATA, LOSS_TRANSIENT, DATA_S },
-    [MOTE_SMTP_AWAIT_CONTENT] = { "await-content", MOTE_STAGE_CONTENT, LOSS_TRANSIENT, BLOCK_S },
-    [MOTE_SMTP_AWAIT_FINAL] = { "await-final", MOTE_STAGE_FINAL, LOSS_DOUBT, FINAL_S },
-    [MOTE_SMTP_AWAIT_LONE_DOT] = { "await-lone-dot", MOTE_STAGE_FINAL, LOSS_NEXT, FINAL_S },
-    [MOTE_SMTP_AWAIT_RSET] = { "await-rset", MOTE_STAGE_MAIL, LOSS_NEXT, RESET_S },
-    [MOTE_SMTP_AWAIT_MORE] = { "await-more", MOTE_STAGE_NONE, LOSS_OVER, NO_TIMEOUT },
-    [MOTE_SMTP_AWAIT_QUIT] = { "await-quit", MOTE_STAGE_NONE, LOSS_OVER, QUIT_S },
-    [MOTE_SMTP_ENDED] = { "ended", MOTE_STAGE_NONE, LOSS_OVER, NO_TIMEOUT },
+    [MOTE_SMTP_AWAIT_GREETING] = ROW("await-greeting", GREETING, GREETING_S, PENDING, CHOSEN), /* 4.5.3.2.1 */
+    [MOTE_SMTP_AWAIT_EHLO] = ROW("await-ehlo", EHLO, EHLO_S, PENDING, CHOSEN),
+    [MOTE_SMTP_AWAIT_HELO] = ROW("await-helo", EHLO, EHLO_S, PENDING, CHOSEN),
+    [MOTE_SMTP_AWAIT_STARTTLS] = ROW("await-starttls", STARTTLS, STARTTLS_S, PENDING, CHOSEN),
+    [MOTE_SMTP_AWAIT_SECURE] = ROW("await-secure", TLS, STARTTLS_S, PENDING, CHOSEN),
+    [MOTE_SMTP_AWAIT_AUTH] = ROW("await-auth", AUTH, AUTH_S, PENDING, CHOSEN),
+    [MOTE_SMTP_AWAIT_MAIL] = ROW("await-mail", MAIL, MAIL_S, PENDING, CHOSEN),                 /* 4.5.3.2.2 */
+    [MOTE_SMTP_AWAIT_RCPT] = ROW("await-rcpt", RCPT, RCPT_S, TRANSIENT, CHOSEN),               /* 4.5.3.2.3 */
+    [MOTE_SMTP_AWAIT_DATA] = ROW("await-data", DATA, DATA_S, TRANSIENT, RECEIVED),             /* 4.5.3.2.4 */
+    [MOTE_SMTP_AWAIT_CONTENT] = ROW("await-content", CONTENT, BLOCK_S, TRANSIENT, RECEIVED),   /* 4.5.3.2.5 */
+    [MOTE_SMTP_AWAIT_FINAL] = ROW("await-final", FINAL, FINAL_S, IN_DOUBT, RECEIVED),          /* 4.5.3.2.6 */
+    [MOTE_SMTP_AWAIT_LONE_DOT] = ROW("await-lone-dot", FINAL, FINAL_S, PENDING, CHOSEN),
+    [MOTE_SMTP_AWAIT_RSET] = ROW("await-rset", MAIL, RESET_S, PENDING, CHOSEN),
+    [MOTE_SMTP_AWAIT_MORE] = ROW("await-more", NONE, NO_TIMEOUT, PENDING, SETTLED),
+    [MOTE_SMTP_AWAIT_QUIT] = ROW("await-quit", NONE, QUIT_S, PENDING, SETTLED),
+    [MOTE_SMTP_ENDED] = ROW("ended", NONE, NO_TIMEOUT, PENDING, SETTLED),
 };
 
 /* What the speaking half says next. */
@@ -56,8 +56,8 @@ enum {
     SAY_QUIT
 };
 
-/* Extensions, and EHLO keywords with parameters. */
-enum { EXT_PIPELINING = 1, EXT_8BITMIME = 2, EXT_STARTTLS = 4, EXT_SIZE = 8, EXT_AUTH = 16 };
+/* Extensions, as EHLO keywords. */
+enum { EXT_PIPELINING = 1, EXT_8BITMIME = 2, EXT_STARTTLS = 4, EXT_SIZE = 8, EXT_AUTH = 16, EXT_NONE = 128 };
 
 enum {
     FLAG_IN_CLEAR = 1,     /* opportunistic TLS failed on this host before */
@@ -65,16 +65,17 @@ enum {
     FLAG_WAS_GREETED = 4,
     FLAG_IS_GROUP = 8,     /* commands run ahead of replies (RFC 2920) */
     FLAG_IS_DRAINED = 16,  /* the rest of the group's replies decide nothing: AUTH or MAIL was refused */
-    FLAG_IS_EARLY = 32,    /* the reply at hand began before anything was asked */
+    FLAG_IS_EARLY = 32,    /* the reply at hand began before anything that it could answer had left */
     FLAG_AUTH_FAILED = 64,
     FLAG_AUTH_DONE = 128,
-    FLAG_AUTH_BARE = 256,  /* without initial response: it was refused, or would not fit (RFC 4954 4) */
+    FLAG_AUTH_BARE = 256,  /* without initial response, which was refused (RFC 4954 4) */
     FLAG_IS_CANCELLED = 512,
     FLAG_NO_SIZE = 1024,   /* MAIL with SIZE= was refused: once more without */
     FLAG_WAS_RESET = 2048, /* MAIL was answered 503: once more after RSET */
     FLAG_IS_FULL = 4096,   /* 452: no more recipients in this transaction */
     FLAG_IS_SECRET = 8192, /* the room holds a secret */
-    FLAG_QUIT_SAID = 16384
+    FLAG_QUIT_SAID = 16384,
+    FLAG_SOURCE_WAITS = 32768 /* the source has nothing for now */
 };
 
 /* RFC 5321 4.5.3.1.4 and RFC 4954 4: a command line with its CRLF. */
@@ -103,35 +104,49 @@ static bool offers(const mote_smtp_t *smtp, unsigned extension)
     return (smtp->extensions & extension) != 0;
 }
 
-static bool is_relay(const mote_smtp_t *smtp)
+/* The route cannot do with the protection there is. */
+static bool needs_tls(const mote_smtp_t *smtp)
 {
-    return smtp->hop->host.size > 0;
+    if (smtp->hop->tls == MOTE_TLS_VERIFIED) {
+        return smtp->protection != MOTE_PROTECTION_VERIFIED;
+    }
+    return smtp->hop->tls == MOTE_TLS_REQUIRED && smtp->protection == MOTE_PROTECTION_NONE;
 }
 
 static bool needs_auth(const mote_smtp_t *smtp)
 {
 #if MOTE_FEATURE_AUTH
-    return smtp->hop->mechanisms != 0 && !has(smtp, FLAG_AUTH_DONE);
+    return smtp->hop->mechanisms != 0 && smtp->hop->credentials != NULL && !has(smtp, FLAG_AUTH_DONE);
 #else
     (void)smtp;
     return false;
 #endif
 }
 
-static void tell(const mote_smtp_t *smtp, mote_event_t event, mote_span_t bytes, uint32_t now_ms)
+static void tell(const mote_smtp_t *smtp, mote_event_t event, mote_span_t bytes)
 {
 #if MOTE_FEATURE_OBSERVER
     const mote_observer_t *observer = smtp->settings->observer;
 
     if (observer != NULL) {
-        observer->tell(observer->self, event, bytes, now_ms);
+        observer->tell(observer->self, event, bytes, smtp->now_ms);
     }
 #else
-    (void)smtp, (void)event, (void)bytes, (void)now_ms;
+    (void)smtp, (void)event, (void)bytes;
 #endif
 }
 
 /* ---- recipients and their verdicts ------------------------------------------------------------------ */
+
+/* Why: the reply just heard, or a status with an enhanced code of ours (RFC 3463), in one word. */
+typedef uint32_t cause_t;
+#define CAUSE(status, klass, subject, detail)                                                                \
+    ((cause_t)(status) | (cause_t)(klass) << 8 | (cause_t)(subject) << 12 | (cause_t)(detail) << 16)
+enum {
+    CAUSE_REPLY = 0,
+    CAUSE_HELD = 1 << 20, /* an account or configuration fault; goes with another cause */
+    CAUSE_AS_NOTED = 1 << 21
+};
 
 /* The first recipient from index on in a phase; the count if there is none. */
 static uint16_t find_phase(const mote_smtp_t *smtp, uint16_t index, mote_phase_t phase)
@@ -144,6 +159,11 @@ static uint16_t find_phase(const mote_smtp_t *smtp, uint16_t index, mote_phase_t
     return index;
 }
 
+static bool has_phase(const mote_smtp_t *smtp, uint16_t index, mote_phase_t phase)
+{
+    return find_phase(smtp, index, phase) < smtp->mail->recipient_count;
+}
+
 static bool has_open(const mote_smtp_t *smtp)
 {
     return mote_mail_next_open(smtp->mail, 0) < smtp->mail->recipient_count;
@@ -153,177 +173,162 @@ static bool has_open(const mote_smtp_t *smtp)
 static mote_recipient_t *find_hearer(const mote_smtp_t *smtp)
 {
     mote_mail_t *mail = smtp->mail;
-    uint16_t index;
+    uint16_t index = mail->recipient_count;
 
-    if (smtp->state == MOTE_SMTP_AWAIT_RCPT) {
-        index = find_phase(smtp, 0, MOTE_PHASE_OFFERED);
-    } else if (smtp->state >= MOTE_SMTP_AWAIT_DATA && smtp->state <= MOTE_SMTP_AWAIT_FINAL) {
-        index = find_phase(smtp, 0, MOTE_PHASE_RECEIVED);
-    } else if (smtp->state < MOTE_SMTP_AWAIT_RCPT) {
+    if (smtp->state < MOTE_SMTP_AWAIT_RCPT) {
         index = mote_mail_next_open(mail, 0);
-    } else {
-        return NULL;
+    } else if (smtp->state == MOTE_SMTP_AWAIT_RCPT) {
+        index = find_phase(smtp, 0, MOTE_PHASE_OFFERED);
+    } else if (smtp->state <= MOTE_SMTP_AWAIT_FINAL) {
+        index = find_phase(smtp, 0, MOTE_PHASE_RECEIVED);
     }
-    if (index == mail->recipient_count || mail->recipients[index].verdict != MOTE_VERDICT_PENDING) {
+    if (index == mail->recipient_count || has(smtp, FLAG_IS_DRAINED)) {
         return NULL;
     }
     return &mail->recipients[index];
 }
 
-static mote_report_t report_of(const mote_smtp_t *smtp, mote_status_t status)
+static mote_report_t report_of(const mote_smtp_t *smtp, cause_t cause)
 {
-    mote_report_t report = { state_info[smtp->state].stage, (uint8_t)status, false, 0, { 0, 0, 0 } };
+    const mote_reply_t *reply = &smtp->reply;
+    mote_report_t report = { state_info[smtp->state].stage, (uint8_t)cause, (cause & CAUSE_HELD) != 0, 0, { 0, 0, 0 } };
 
+    if ((cause & ~(cause_t)CAUSE_HELD) != CAUSE_REPLY) {
+        report.enhanced.klass = cause >> 8 & 15;
+        report.enhanced.subject = cause >> 12 & 15;
+        report.enhanced.detail = cause >> 16 & 15;
+        return report;
+    }
+    report.code = reply->code;
+    report.enhanced = reply->enhanced;
+    if (report.held && smtp->state == MOTE_SMTP_AWAIT_AUTH) {
+        report.status = MOTE_ERR_AUTH;
+    } else if (reply->code >= 400) {
+        report.status = reply->code < 500 ? MOTE_ERR_REPLY_4YZ : MOTE_ERR_REPLY_5YZ;
+    }
     return report;
 }
 
-/* The report of the reply just heard. */
-static mote_report_t report_reply(const mote_smtp_t *smtp)
+/* Writes down why, and gives the verdict if there is one. */
+static void conclude(const mote_smtp_t *smtp, mote_recipient_t *recipient, mote_verdict_t verdict, cause_t cause,
+                     mote_span_t words)
 {
-    uint16_t code = smtp->reply.code;
-    mote_report_t report = report_of(smtp, code < 400 ? MOTE_OK : code < 500 ? MOTE_ERR_REPLY_4YZ : MOTE_ERR_REPLY_5YZ);
+    mote_report_t report = report_of(smtp, cause);
 
-    report.code = code;
-    report.enhanced = smtp->reply.enhanced;
-    return report;
+    if (cause != CAUSE_AS_NOTED) {
+        mote_recipient_note(recipient, &report, words);
+    }
+    if (verdict != MOTE_VERDICT_PENDING) {
+        mote_recipient_settle(recipient, verdict);
+        tell(smtp, MOTE_EVENT_VERDICT, recipient->address);
+    }
 }
 
-static mote_report_t report_ours(const mote_smtp_t *smtp, mote_status_t status, uint8_t klass, uint16_t subject,
-                                 uint16_t detail)
-{
-    mote_report_t report = report_of(smtp, status);
-
-    report.enhanced.klass = klass;
-    report.enhanced.subject = subject;
-    report.enhanced.detail = detail;
-    return report;
-}
-
-/* The words of the reply at hand, as far as they were kept. */
-static mote_span_t words_of(const mote_smtp_t *smtp)
-{
-    const mote_recipient_t *hearer = find_hearer(smtp);
-
-    return hearer != NULL ? mote_buffer_span(&hearer->text) : nothing;
-}
-
-static void settle(mote_smtp_t *smtp, mote_recipient_t *recipient, const mote_report_t *report, mote_span_t words,
-                   mote_verdict_t verdict)
-{
-    mote_recipient_note(recipient, report, words);
-    mote_recipient_settle(recipient, verdict);
-    tell(smtp, MOTE_EVENT_VERDICT, recipient->address, smtp->since_ms);
-}
-
-/* Gives a verdict to all that are open from a phase on: RECEIVED, or CHOSEN for everybody. With PENDING it only
-   writes down why. The words may stand in the first one's buffer: that one is settled like the others. */
-static void settle_open(mote_smtp_t *smtp, mote_phase_t from, const mote_report_t *report, mote_span_t words,
-                        mote_verdict_t verdict)
+/* The same for all that are open from a phase on: RECEIVED, or CHOSEN for everybody. A reply's words stand in one of
+   their buffers and go from there to the others. */
+static void conclude_open(const mote_smtp_t *smtp, mote_phase_t from, mote_verdict_t verdict, cause_t cause)
 {
     mote_mail_t *mail = smtp->mail;
+    const mote_recipient_t *hearer = find_hearer(smtp);
+    bool is_reply = (cause & ~(cause_t)CAUSE_HELD) == CAUSE_REPLY;
+    mote_span_t words = is_reply && hearer != NULL ? mote_buffer_span(&hearer->text) : nothing;
 
     for (uint16_t i = mote_mail_next_open(mail, 0); i < mail->recipient_count; i = mote_mail_next_open(mail, i + 1U)) {
-        mote_recipient_t *recipient = &mail->recipients[i];
-
-        if (recipient->phase < from) {
-            continue;
-        }
-        if (verdict == MOTE_VERDICT_PENDING) {
-            mote_recipient_note(recipient, report, words);
-        } else {
-            settle(smtp, recipient, report, words, verdict);
+        if (mail->recipients[i].phase >= from) {
+            conclude(smtp, &mail->recipients[i], verdict, cause, words);
         }
     }
 }
 
 static mote_verdict_t verdict_of(const mote_smtp_t *smtp)
 {
-    return smtp->reply.code < 500 ? MOTE_VERDICT_TRANSIENT : MOTE_VERDICT_PERMANENT;
+    return smtp->reply.code < 400   ? MOTE_VERDICT_ACCEPTED
+           : smtp->reply.code < 500 ? MOTE_VERDICT_TRANSIENT
+                                    : MOTE_VERDICT_PERMANENT;
 }
 
 /* ---- transitions: an await_ sets the state, nothing else does ---------------------------------------- */
 
-static void await(mote_smtp_t *smtp, mote_smtp_state_t state, uint32_t now_ms)
+static void await(mote_smtp_t *smtp, mote_smtp_state_t state)
 {
     smtp->state = (uint8_t)state;
-    smtp->since_ms = now_ms;
+    smtp->since_ms = smtp->now_ms;
 }
 
-/* In lock-step what is awaited is said now; in a group it has been said, or is about to be. */
-static void ask(mote_smtp_t *smtp, mote_smtp_state_t state, unsigned saying, uint32_t now_ms)
+/* Where nothing runs ahead, what is awaited is said now. */
+static void ask(mote_smtp_t *smtp, mote_smtp_state_t state, unsigned saying)
 {
     smtp->saying = (uint8_t)saying;
-    await(smtp, state, now_ms);
+    await(smtp, state);
 }
 
-static void end(mote_smtp_t *smtp, bool is_cut, uint32_t now_ms)
+static void wipe_room(mote_smtp_t *smtp)
+{
+    if (has(smtp, FLAG_IS_SECRET)) {
+        mote_wipe(smtp->room.data, smtp->room.size);
+        clear(smtp, FLAG_IS_SECRET);
+    }
+}
+
+static void conclude_session(mote_smtp_t *smtp)
 {
     if (smtp->end == MOTE_SMTP_RUNNING) {
         smtp->end = has_open(smtp) ? MOTE_SMTP_NEXT_HOST : MOTE_SMTP_DONE;
     }
+}
+
+static void end(mote_smtp_t *smtp, bool is_cut)
+{
+    conclude_session(smtp);
     if (is_cut) {
         set(smtp, FLAG_IS_CUT);
     }
-    smtp->saying = SAY_NOTHING;
-    await(smtp, MOTE_SMTP_ENDED, now_ms);
+    wipe_room(smtp);
+    ask(smtp, MOTE_SMTP_ENDED, SAY_NOTHING);
 }
 
 /* The session is in step: it ends with QUIT (RFC 5321 4.1.1.10). Whoever is open goes to the next host. */
-static void quit(mote_smtp_t *smtp, uint32_t now_ms)
+static void quit(mote_smtp_t *smtp)
 {
-    smtp->end = has_open(smtp) ? MOTE_SMTP_NEXT_HOST : MOTE_SMTP_DONE;
-    ask(smtp, MOTE_SMTP_AWAIT_QUIT, has(smtp, FLAG_QUIT_SAID) ? SAY_NOTHING : SAY_QUIT, now_ms);
+    conclude_session(smtp);
+    ask(smtp, MOTE_SMTP_AWAIT_QUIT, has(smtp, FLAG_QUIT_SAID) ? SAY_NOTHING : SAY_QUIT);
 }
 
 /* This host does not serve: why is written down for those who go on. */
-static void leave_host(mote_smtp_t *smtp, const mote_report_t *report, uint32_t now_ms)
+static void leave_host(mote_smtp_t *smtp, cause_t cause)
 {
-    settle_open(smtp, MOTE_PHASE_CHOSEN, report, words_of(smtp), MOTE_VERDICT_PENDING);
-    quit(smtp, now_ms);
+    conclude_open(smtp, MOTE_PHASE_CHOSEN, MOTE_VERDICT_PENDING, cause);
+    quit(smtp);
 }
 
-static bool may_go_in_clear(const mote_smtp_t *smtp)
+/* The dialogue cannot go on: by the state's row. */
+static void break_off(mote_smtp_t *smtp, cause_t cause, bool is_cut)
 {
-    return smtp->hop->tls == MOTE_TLS_OPPORTUNISTIC &&
-           (smtp->state == MOTE_SMTP_AWAIT_STARTTLS || smtp->state == MOTE_SMTP_AWAIT_SECURE);
+    const state_info_t *info = &state_info[smtp->state];
+    mote_verdict_t verdict = has(smtp, FLAG_IS_DRAINED) ? MOTE_VERDICT_PENDING : (mote_verdict_t)info->verdict;
+
+    conclude_open(smtp, (mote_phase_t)info->from, verdict, cause);
+    end(smtp, is_cut);
 }
 
-/* The dialogue cannot go on: by the state's row, with that report. Malformed replies and time-outs are cut. */
-static void break_off(mote_smtp_t *smtp, const mote_report_t *report, mote_span_t words, bool is_cut, uint32_t now_ms)
+/* The link has ended, or the time: after an attempt at TLS that need not be, the same address serves without it. */
+static void lose_link(mote_smtp_t *smtp, mote_status_t status, bool is_cut)
 {
-    switch (state_info[smtp->state].loss) {
-    case LOSS_NEXT:
-        settle_open(smtp, MOTE_PHASE_CHOSEN, report, words, MOTE_VERDICT_PENDING);
-        break;
-    case LOSS_TRANSIENT:
-        settle_open(smtp, smtp->state == MOTE_SMTP_AWAIT_RCPT ? MOTE_PHASE_CHOSEN : MOTE_PHASE_RECEIVED, report, words,
-                    MOTE_VERDICT_TRANSIENT);
-        break;
-    case LOSS_DOUBT:
-        settle_open(smtp, MOTE_PHASE_RECEIVED, report, words, MOTE_VERDICT_IN_DOUBT);
-        break;
-    default:
-        break;
+    bool is_securing = smtp->state == MOTE_SMTP_AWAIT_STARTTLS || smtp->state == MOTE_SMTP_AWAIT_SECURE;
+
+    if (is_securing && smtp->hop->tls == MOTE_TLS_OPPORTUNISTIC) {
+        smtp->end = MOTE_SMTP_IN_CLEAR;
     }
-    end(smtp, is_cut, now_ms);
+    break_off(smtp, CAUSE(status, 4, 4, 2), is_cut);
 }
 
-static void break_off_for(mote_smtp_t *smtp, mote_status_t status, bool is_cut, uint32_t now_ms)
+/* A reply that cannot stand here, or is none: the two are out of step, and nothing is guessed. */
+static void break_step(mote_smtp_t *smtp)
 {
-    mote_report_t report = report_ours(smtp, status, 4, 4, 2);
-
-    break_off(smtp, &report, nothing, is_cut, now_ms);
-}
-
-/* A reply that cannot stand here, or is none. MAIL is then settled: the table's S10. */
-static void break_step(mote_smtp_t *smtp, mote_status_t status, uint32_t now_ms)
-{
-    mote_report_t report = report_ours(smtp, status, 4, 5, 0);
-
-    if (smtp->state == MOTE_SMTP_AWAIT_MAIL) {
-        settle_open(smtp, MOTE_PHASE_CHOSEN, &report, nothing, MOTE_VERDICT_TRANSIENT);
+    if (smtp->state == MOTE_SMTP_AWAIT_MAIL && !has(smtp, FLAG_IS_DRAINED)) {
+        conclude_open(smtp, MOTE_PHASE_CHOSEN, MOTE_VERDICT_TRANSIENT, CAUSE(MOTE_ERR_PROTOCOL, 4, 5, 0));
     }
-    break_off(smtp, &report, nothing, true, now_ms);
+    break_off(smtp, CAUSE(MOTE_ERR_PROTOCOL, 4, 5, 0), smtp->state != MOTE_SMTP_AWAIT_QUIT);
 }
 
 /* ---- the transaction -------------------------------------------------------------------------------- */
@@ -333,41 +338,46 @@ static bool declares_8bit(const mote_smtp_t *smtp)
     return smtp->mail->source->is_8bit != MOTE_NO && offers(smtp, EXT_8BITMIME);
 }
 
-/* What this server cannot take is refused before it is offered (RFC 6152 3, RFC 1870 6.1). */
-static bool is_refused_here(mote_smtp_t *smtp)
+static bool declares_size(const mote_smtp_t *smtp)
+{
+    return offers(smtp, EXT_SIZE) && smtp->mail->source->wire_size >= 0 && !has(smtp, FLAG_NO_SIZE);
+}
+
+/* Why this server cannot take the mail at all (RFC 6152 3, RFC 1870 6.1); CAUSE_REPLY if it can. */
+static cause_t why_not_here(const mote_smtp_t *smtp)
 {
     const mote_source_t *source = smtp->mail->source;
-    mote_report_t report;
 
     if (source->is_8bit == MOTE_YES && !offers(smtp, EXT_8BITMIME)) {
-        report = report_ours(smtp, MOTE_ERR_EXTENSION, 5, 6, 3);
-    } else if (source->wire_size >= 0 && smtp->size_limit != 0 && (uint32_t)source->wire_size > smtp->size_limit) {
-        report = report_ours(smtp, MOTE_ERR_TOO_LARGE, 5, 3, 4);
-    } else {
-        return false;
+        return CAUSE(MOTE_ERR_EXTENSION, 5, 6, 3);
     }
-    report.stage = MOTE_STAGE_MAIL;
-    settle_open(smtp, MOTE_PHASE_CHOSEN, &report, nothing, MOTE_VERDICT_PERMANENT);
-    return true;
+    if (source->wire_size >= 0 && smtp->size_limit != 0 && (uint32_t)source->wire_size > smtp->size_limit) {
+        return CAUSE(MOTE_ERR_TOO_LARGE, 5, 3, 4);
+    }
+    return CAUSE_REPLY;
 }
 
-static void finish(mote_smtp_t *smtp, bool needs_reset, uint32_t now_ms)
+/* Nothing is left to do for this mail. */
+static void finish(mote_smtp_t *smtp, bool needs_reset)
 {
     if (!smtp->settings->keeps_stream || has(smtp, FLAG_AUTH_FAILED)) {
-        quit(smtp, now_ms);
+        quit(smtp);
         return;
     }
-    smtp->end = MOTE_SMTP_DONE;
+    conclude_session(smtp);
     if (needs_reset) {
-        ask(smtp, MOTE_SMTP_AWAIT_RSET, SAY_RSET, now_ms);
+        ask(smtp, MOTE_SMTP_AWAIT_RSET, SAY_RSET);
     } else {
-        ask(smtp, MOTE_SMTP_AWAIT_MORE, SAY_NOTHING, now_ms);
+        ask(smtp, MOTE_SMTP_AWAIT_MORE, SAY_NOTHING);
     }
 }
 
-/* From MAIL on, behind AUTH in one group where that is allowed (AUTH-25). */
-static void begin_transaction(mote_smtp_t *smtp, bool is_behind_auth, uint32_t now_ms)
+/* From MAIL on. */
+static void begin_transaction(mote_smtp_t *smtp)
 {
+    cause_t cause = why_not_here(smtp);
+
+    ask(smtp, MOTE_SMTP_AWAIT_MAIL, SAY_MAIL);
     smtp->rcpt_said = 0;
     smtp->rcpt_due = 0;
     smtp->rcpt_count = 0;
@@ -378,76 +388,38 @@ static void begin_transaction(mote_smtp_t *smtp, bool is_behind_auth, uint32_t n
         set(smtp, FLAG_IS_GROUP);
     }
 #endif
-    if (is_refused_here(smtp)) {
-        finish(smtp, false, now_ms);
-    } else if (!is_behind_auth) {
-        ask(smtp, MOTE_SMTP_AWAIT_MAIL, SAY_MAIL, now_ms);
+    if (cause != CAUSE_REPLY) {
+        conclude_open(smtp, MOTE_PHASE_CHOSEN, MOTE_VERDICT_PERMANENT, cause);
+        finish(smtp, false);
     }
-}
-
-static void begin_auth(mote_smtp_t *smtp, uint32_t now_ms);
-
-/* A transaction is over. Recipients left over by a 452, or to be asked again, get a further one. */
-static void end_transaction(mote_smtp_t *smtp, bool needs_reset, uint32_t now_ms)
-{
-    if (!has_open(smtp)) {
-        finish(smtp, needs_reset, now_ms);
-    } else if (needs_auth(smtp)) {
-        begin_auth(smtp, now_ms);
-    } else if (needs_reset) {
-        ask(smtp, MOTE_SMTP_AWAIT_RSET, SAY_RSET, now_ms); /* RFC 5321 4.1.4 */
-    } else {
-        begin_transaction(smtp, false, now_ms);
-    }
-}
-
-/* Recipients that were offered are to be asked again. */
-static void take_back(mote_smtp_t *smtp)
-{
-    for (uint16_t i = 0; (i = find_phase(smtp, i, MOTE_PHASE_OFFERED)) < smtp->mail->recipient_count; i++) {
-        smtp->mail->recipients[i].phase = MOTE_PHASE_CHOSEN;
-    }
-}
-
-/* AUTH or MAIL was refused: the rest of a group is heard to its end, and decides nothing (RFC 2920 3.1). */
-static void drain(mote_smtp_t *smtp, bool needs_reset, uint32_t now_ms)
-{
-    take_back(smtp);
-    if (smtp->outstanding == 0) {
-        smtp->saying = SAY_NOTHING; /* nothing ran ahead: what was not said yet need not be */
-        end_transaction(smtp, needs_reset, now_ms);
-        return;
-    }
-    set(smtp, FLAG_IS_DRAINED);
-    if (smtp->saying != SAY_NOTHING && smtp->skip == 0) {
-        smtp->saying = SAY_NOTHING;
-    }
-    await(smtp, MOTE_SMTP_AWAIT_RCPT, now_ms);
 }
 
 /* An account or configuration fault: nobody is refused for it, everybody waits for somebody to mend it. */
-static void hold(mote_smtp_t *smtp, const mote_report_t *given, mote_span_t words)
+static void hold(mote_smtp_t *smtp, cause_t cause)
 {
-    mote_report_t report = *given;
-
-    report.held = true;
-    settle_open(smtp, MOTE_PHASE_CHOSEN, &report, words, MOTE_VERDICT_TRANSIENT);
+    conclude_open(smtp, MOTE_PHASE_CHOSEN, MOTE_VERDICT_TRANSIENT, cause | CAUSE_HELD);
     set(smtp, FLAG_AUTH_FAILED);
 }
-
-/* ---- TLS and AUTH: what comes after EHLO ------------------------------------------------------------- */
 
 #if MOTE_FEATURE_AUTH
 static mote_status_t ask_credentials(const mote_smtp_t *smtp, mote_credentials_t *credentials)
 {
     const mote_hop_t *hop = smtp->hop;
-    mote_status_t status = MOTE_ERR_AUTH;
+    mote_status_t status = hop->credentials(hop->credentials_self, hop, credentials);
 
-    memset(credentials, 0, sizeof *credentials);
-    if (hop->credentials != NULL) {
-        status = hop->credentials(hop->credentials_self, hop, credentials);
-    }
     return status == MOTE_OK && !mote_auth_is_usable(credentials) ? MOTE_ERR_AUTH : status;
+}
+
+/* AUTH-2, AUTH-3: never in the open, never without. */
+static mote_status_t choose_mechanism(mote_smtp_t *smtp, mote_credentials_t *credentials)
+{
+    unsigned usable = smtp->mechanisms & (unsigned)smtp->hop->mechanisms;
+
+    if (smtp->protection != MOTE_PROTECTION_VERIFIED && !smtp->hop->allows_plaintext_auth) {
+        return smtp->protection == MOTE_PROTECTION_NONE ? MOTE_ERR_TLS_MISSING : MOTE_ERR_TLS_UNTRUSTED;
+    }
+    smtp->mechanism = (uint8_t)(usable & (~usable + 1U)); /* the lowest bit: in our own order */
+    return usable != 0 ? ask_credentials(smtp, credentials) : MOTE_ERR_AUTH;
 }
 
 /* RFC 4954 4: the initial response goes along where the line does not grow beyond 512 octets. */
@@ -457,57 +429,131 @@ static bool has_initial_response(const mote_smtp_t *smtp, const mote_credentials
            mote_auth_answer_size(MOTE_AUTH_PLAIN, 0, credentials) + sizeof "AUTH PLAIN \r\n" - 1 <= COMMAND_BYTES;
 }
 
-static void begin_auth(mote_smtp_t *smtp, uint32_t now_ms)
+static void begin_auth(mote_smtp_t *smtp)
 {
-    unsigned usable = smtp->mechanisms & smtp->hop->mechanisms;
-    bool is_safe = smtp->protection == MOTE_PROTECTION_VERIFIED || smtp->hop->allows_plaintext_auth;
     mote_credentials_t credentials;
+    mote_status_t status;
 
-    await(smtp, MOTE_SMTP_AWAIT_AUTH, now_ms);
-    if (!is_safe || usable == 0 || ask_credentials(smtp, &credentials) != MOTE_OK) {
-        mote_report_t report = report_ours(smtp, is_safe ? MOTE_ERR_AUTH : MOTE_ERR_TLS_UNTRUSTED, 4, 7, 0);
-
-        hold(smtp, &report, nothing); /* AUTH-2, AUTH-3: never without, never in the open */
-        quit(smtp, now_ms);
+    ask(smtp, MOTE_SMTP_AWAIT_AUTH, SAY_AUTH);
+    status = choose_mechanism(smtp, &credentials);
+    if (status != MOTE_OK) {
+        hold(smtp, CAUSE(status, 4, 7, 0));
+        quit(smtp);
         return;
     }
-    smtp->mechanism = (uint8_t)(usable & MOTE_AUTH_PLAIN ? MOTE_AUTH_PLAIN : MOTE_AUTH_LOGIN);
     smtp->auth_step = 0;
-    clear(smtp, FLAG_IS_CANCELLED | FLAG_IS_GROUP);
+    clear(smtp, FLAG_IS_CANCELLED | FLAG_IS_GROUP | FLAG_IS_DRAINED);
     if (has_initial_response(smtp, &credentials)) {
         smtp->auth_step = 1;
-        begin_transaction(smtp, true, now_ms);
-        if (smtp->state != MOTE_SMTP_AWAIT_AUTH) {
-            return;
+        begin_transaction(smtp); /* one round trip and no more: the transaction may follow in its group (AUTH-25) */
+        if (smtp->state == MOTE_SMTP_AWAIT_MAIL) {
+            ask(smtp, MOTE_SMTP_AWAIT_AUTH, SAY_AUTH);
         }
     }
-    smtp->saying = SAY_AUTH;
-}
-#else
-static void begin_auth(mote_smtp_t *smtp, uint32_t now_ms)
-{
-    begin_transaction(smtp, false, now_ms);
 }
 #endif
 
-static void after_ehlo(mote_smtp_t *smtp, uint32_t now_ms)
+/* Recipients are open, the session is in step and outside a transaction. */
+static void go_on(mote_smtp_t *smtp)
 {
-    unsigned tls = smtp->hop->tls;
-    bool wants_tls = smtp->protection == MOTE_PROTECTION_NONE && tls != MOTE_TLS_NONE &&
-                     !(tls == MOTE_TLS_OPPORTUNISTIC && has(smtp, FLAG_IN_CLEAR));
+#if MOTE_FEATURE_AUTH
+    if (needs_auth(smtp)) {
+        begin_auth(smtp);
+        return;
+    }
+#endif
+    begin_transaction(smtp);
+}
 
-    if (wants_tls && offers(smtp, EXT_STARTTLS)) {
-        ask(smtp, MOTE_SMTP_AWAIT_STARTTLS, SAY_STARTTLS, now_ms);
-    } else if (wants_tls && tls != MOTE_TLS_OPPORTUNISTIC) {
-        mote_report_t report = report_ours(smtp, MOTE_ERR_TLS_MISSING, 4, 7, 4);
-
-        report.stage = MOTE_STAGE_STARTTLS;
-        settle_open(smtp, MOTE_PHASE_CHOSEN, &report, nothing, MOTE_VERDICT_PENDING);
-        quit(smtp, now_ms);
-    } else if (needs_auth(smtp)) {
-        begin_auth(smtp, now_ms);
+/* A transaction is over. Recipients left over by a 452, or to be asked again, get a further one. */
+static void end_transaction(mote_smtp_t *smtp, bool needs_reset)
+{
+    clear(smtp, FLAG_IS_DRAINED);
+    if (!has_open(smtp) || has(smtp, FLAG_AUTH_FAILED)) {
+        finish(smtp, needs_reset);
+    } else if (needs_reset) {
+        ask(smtp, MOTE_SMTP_AWAIT_RSET, SAY_RSET); /* RFC 5321 4.1.4 */
     } else {
-        begin_transaction(smtp, false, now_ms);
+        go_on(smtp);
+    }
+}
+
+/* ---- a group's replies, by count (RFC 2920 3.1) -------------------------------------------------------- */
+
+static bool has_rcpt_to_say(const mote_smtp_t *smtp)
+{
+    return !has(smtp, FLAG_IS_FULL) && smtp->rcpt_count < MOTE_TRANSACTION_RECIPIENT_COUNT &&
+           has_phase(smtp, smtp->rcpt_said, MOTE_PHASE_CHOSEN);
+}
+
+/* QUIT may ride in this flight: nothing else follows on this session. */
+static bool is_last_flight(const mote_smtp_t *smtp)
+{
+    return has(smtp, FLAG_IS_GROUP) && !smtp->settings->keeps_stream && !has_phase(smtp, 0, MOTE_PHASE_CHOSEN);
+}
+
+/* In a group, what follows MAIL and each RCPT. */
+static uint8_t say_next_of_group(const mote_smtp_t *smtp)
+{
+    if (has_rcpt_to_say(smtp)) {
+        return SAY_RCPT;
+    }
+    if (!smtp->settings->is_probe) {
+        return SAY_DATA;
+    }
+    /* A probe may end its only group with QUIT, unless a refusal could still ask for another try. */
+    return is_last_flight(smtp) && !needs_auth(smtp) && !declares_size(smtp) ? SAY_QUIT : SAY_NOTHING;
+}
+
+/* What is heard next in a transaction whose commands ran ahead, or are about to. False: nothing. */
+static bool hear_next_of_group(mote_smtp_t *smtp)
+{
+    if (smtp->rcpt_due > 0 || smtp->saying == SAY_RCPT) {
+        await(smtp, MOTE_SMTP_AWAIT_RCPT);
+    } else if (smtp->outstanding > 0 && has(smtp, FLAG_QUIT_SAID)) {
+        quit(smtp);
+    } else if (smtp->outstanding > 0) {
+        await(smtp, MOTE_SMTP_AWAIT_DATA); /* it is on its way already: its reply must be heard */
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* AUTH or MAIL was refused: what ran ahead is heard to its end, and decides nothing. */
+static void drain(mote_smtp_t *smtp)
+{
+    bool is_auth = smtp->state == MOTE_SMTP_AWAIT_AUTH;
+
+    for (uint16_t i = 0; i < smtp->mail->recipient_count; i++) {
+        if (smtp->mail->recipients[i].phase == MOTE_PHASE_OFFERED) {
+            smtp->mail->recipients[i].phase = MOTE_PHASE_CHOSEN; /* to be asked again: it has no verdict yet */
+        }
+    }
+    set(smtp, FLAG_IS_DRAINED);
+    if (smtp->skip == 0) {
+        smtp->saying = SAY_NOTHING; /* a command begun is ended; no other begins */
+    }
+    if (is_auth && (smtp->outstanding > 0 || smtp->saying == SAY_MAIL)) {
+        await(smtp, MOTE_SMTP_AWAIT_MAIL);
+    } else if (!hear_next_of_group(smtp)) {
+        end_transaction(smtp, !is_auth);
+    }
+}
+
+/* ---- what comes after EHLO ---------------------------------------------------------------------------- */
+
+static void after_ehlo(mote_smtp_t *smtp)
+{
+    bool may_have_tls = smtp->hop->tls == MOTE_TLS_OPPORTUNISTIC && !has(smtp, FLAG_IN_CLEAR);
+
+    if ((needs_tls(smtp) || may_have_tls) && smtp->protection == MOTE_PROTECTION_NONE && offers(smtp, EXT_STARTTLS)) {
+        ask(smtp, MOTE_SMTP_AWAIT_STARTTLS, SAY_STARTTLS);
+    } else if (needs_tls(smtp)) {
+        await(smtp, MOTE_SMTP_AWAIT_STARTTLS);
+        leave_host(smtp, CAUSE(MOTE_ERR_TLS_MISSING, 4, 7, 4));
+    } else {
+        go_on(smtp);
     }
 }
 
@@ -516,10 +562,9 @@ static bool may_say_helo(const mote_smtp_t *smtp)
 {
     uint16_t code = smtp->reply.code;
     bool is_unknown = code == 500 || code == 501 || code == 502 || code == 504;
-    bool needs_tls = smtp->protection == MOTE_PROTECTION_NONE && smtp->hop->tls < MOTE_TLS_OPPORTUNISTIC;
 
-    return is_unknown && !needs_tls && !needs_auth(smtp) && smtp->mail->source->is_8bit != MOTE_YES &&
-           smtp->settings->hello_name.size > 0;
+    return is_unknown && smtp->state == MOTE_SMTP_AWAIT_EHLO && !needs_tls(smtp) && !needs_auth(smtp) &&
+           smtp->mail->source->is_8bit != MOTE_YES && smtp->settings->hello_name.size > 0;
 }
 
 /* ---- hearing: EHLO keywords --------------------------------------------------------------------------- */
@@ -529,11 +574,10 @@ static void forget_offers(mote_smtp_t *smtp)
     smtp->extensions = 0;
     smtp->mechanisms = 0;
     smtp->size_limit = 0;
-    smtp->keyword = 0;
-    smtp->word_size = 0;
+    memset(&smtp->at.hearing, 0, sizeof smtp->at.hearing);
 }
 
-/* The digits of SIZE, up to 20 of them (RFC 1870 4); what is beyond 32 bits is no limit to us. */
+/* SIZE has up to 20 digits (RFC 1870 4); what is beyond 32 bits is no limit to us. */
 static uint32_t read_size(mote_span_t digits)
 {
     uint32_t value = 0;
@@ -544,15 +588,12 @@ static uint32_t read_size(mote_span_t digits)
         if (digit > 9) {
             return 0;
         }
-        if (value > (UINT32_MAX - 9) / 10) {
-            return UINT32_MAX;
-        }
-        value = value * 10 + digit;
+        value = value > (UINT32_MAX - 9) / 10 ? UINT32_MAX : value * 10 + digit;
     }
     return value;
 }
 
-static uint8_t keyword_of(mote_span_t word)
+static uint8_t read_keyword(mote_span_t word)
 {
     static const struct {
         mote_span_t word;
@@ -568,120 +609,117 @@ static uint8_t keyword_of(mote_span_t word)
             return keywords[i].extension;
         }
     }
-    return 128; /* a keyword of no meaning to us */
+    return EXT_NONE;
 }
 
-/* A word of an EHLO line has ended. Words longer than the room for one mean nothing to us. */
+/* A word of an EHLO line has ended. One longer than its room means nothing to us. */
 static void end_word(mote_smtp_t *smtp)
 {
-    mote_span_t word = mote_span(smtp->word, smtp->word_size);
+    mote_hearing_t *hearing = &smtp->at.hearing;
+    mote_span_t word = mote_span(hearing->word, hearing->word_size);
 
-    if (smtp->word_size == 0) {
+    if (word.size > sizeof hearing->word) {
+        word.size = 0;
+    }
+    if (hearing->word_size == 0) {
         return;
     }
-    if (smtp->word_size > sizeof smtp->word) {
-        word = nothing;
-    }
-    if (smtp->keyword == 0) {
-        smtp->keyword = keyword_of(word);
-        smtp->extensions |= (uint8_t)(smtp->keyword & 31);
+    if (hearing->keyword == 0) {
+        hearing->keyword = read_keyword(word);
+        smtp->extensions |= hearing->keyword;
 #if MOTE_FEATURE_AUTH
-    } else if (smtp->keyword == EXT_AUTH) {
+    } else if (hearing->keyword == EXT_AUTH) {
         smtp->mechanisms |= mote_auth_mechanism(word);
 #endif
-    } else if (smtp->keyword == EXT_SIZE) {
+    } else if (hearing->keyword == EXT_SIZE) {
         smtp->size_limit = read_size(word);
-        smtp->keyword = 128;
+        hearing->keyword = EXT_NONE;
     }
-    smtp->word_size = 0;
+    hearing->word_size = 0;
 }
 
 /* RFC 5321 4.1.1.1: the first line is the server's name, never a keyword. */
 static void hear_ehlo(mote_smtp_t *smtp, mote_reply_event_t event, uint8_t octet)
 {
+    mote_hearing_t *hearing = &smtp->at.hearing;
+
     if (event == MOTE_REPLY_LINE_END || event == MOTE_REPLY_DONE) {
         end_word(smtp);
-        smtp->keyword = 0;
+        hearing->keyword = 0;
     } else if (event == MOTE_REPLY_TEXT && smtp->reply.line_count > 0) {
         if (octet == ' ') {
             end_word(smtp);
-        } else if (smtp->word_size < sizeof smtp->word) {
-            smtp->word[smtp->word_size++] = octet;
+        } else if (hearing->word_size < sizeof hearing->word) {
+            hearing->word[hearing->word_size++] = octet;
         } else {
-            smtp->word_size = sizeof smtp->word + 1;
+            hearing->word_size = sizeof hearing->word + 1;
         }
     }
 }
 
 /* ---- hearing: one reply, one transition ---------------------------------------------------------------- */
 
-static void on_greeting(mote_smtp_t *smtp, uint32_t now_ms)
+/* A host that does not serve us. Our own relay refusing for good is a configuration fault. */
+static cause_t refusal(const mote_smtp_t *smtp)
 {
-    mote_report_t report = report_reply(smtp);
+    bool is_relay = smtp->hop->host.size > 0;
 
+    return is_relay && smtp->reply.code >= 500 ? (cause_t)CAUSE_HELD : (cause_t)CAUSE_REPLY;
+}
+
+static void on_greeting(mote_smtp_t *smtp)
+{
     if (smtp->reply.code < 300) {
         set(smtp, FLAG_WAS_GREETED);
         forget_offers(smtp);
-        ask(smtp, MOTE_SMTP_AWAIT_EHLO, SAY_EHLO, now_ms);
+        ask(smtp, MOTE_SMTP_AWAIT_EHLO, SAY_EHLO);
     } else {
-        report.held = is_relay(smtp) && smtp->reply.code >= 500;
-        leave_host(smtp, &report, now_ms);
+        leave_host(smtp, refusal(smtp));
     }
 }
 
-static void on_ehlo(mote_smtp_t *smtp, uint32_t now_ms)
+static void on_ehlo(mote_smtp_t *smtp)
 {
     if (smtp->reply.code < 300) {
-        after_ehlo(smtp, now_ms);
-    } else if (smtp->state == MOTE_SMTP_AWAIT_EHLO && may_say_helo(smtp)) {
-        ask(smtp, MOTE_SMTP_AWAIT_HELO, SAY_HELO, now_ms);
+        after_ehlo(smtp);
+    } else if (may_say_helo(smtp)) {
+        forget_offers(smtp);
+        ask(smtp, MOTE_SMTP_AWAIT_HELO, SAY_HELO);
     } else {
-        mote_report_t report = report_reply(smtp);
-
-        report.held = is_relay(smtp) && smtp->reply.code >= 500;
-        leave_host(smtp, &report, now_ms);
+        leave_host(smtp, refusal(smtp));
     }
 }
 
-static void on_starttls(mote_smtp_t *smtp, uint32_t now_ms)
+static void on_starttls(mote_smtp_t *smtp)
 {
     if (smtp->reply.code == 220) {
-        await(smtp, MOTE_SMTP_AWAIT_SECURE, now_ms);
+        await(smtp, MOTE_SMTP_AWAIT_SECURE);
     } else if (smtp->reply.code < 300) {
-        break_step(smtp, MOTE_ERR_PROTOCOL, now_ms);
+        break_step(smtp);
     } else if (smtp->hop->tls == MOTE_TLS_OPPORTUNISTIC) {
         set(smtp, FLAG_IN_CLEAR);
-        after_ehlo(smtp, now_ms);
+        after_ehlo(smtp);
     } else {
-        mote_report_t report = report_reply(smtp);
-
-        leave_host(smtp, &report, now_ms);
+        leave_host(smtp, CAUSE_REPLY);
     }
 }
 
 #if MOTE_FEATURE_AUTH
-/* AUTH has failed for good, with everything that ran behind it. */
-static void fail_auth(mote_smtp_t *smtp, uint32_t now_ms)
+static void on_challenge(mote_smtp_t *smtp)
 {
-    mote_report_t report = report_reply(smtp);
+    bool is_due = smtp->auth_step < mote_auth_step_count(smtp->mechanism);
+    bool is_readable = mote_base64_is_complete(&smtp->at.hearing.challenge);
 
-    report.status = MOTE_ERR_AUTH;
-    hold(smtp, &report, words_of(smtp));
-    drain(smtp, false, now_ms);
-}
-
-static void on_challenge(mote_smtp_t *smtp, uint32_t now_ms)
-{
-    bool is_due = smtp->auth_step < mote_auth_step_count(smtp->mechanism) && !has(smtp, FLAG_IS_GROUP);
-
-    if (is_due && mote_base64_is_complete(&smtp->challenge) && !has(smtp, FLAG_IS_CANCELLED)) {
-        ask(smtp, MOTE_SMTP_AWAIT_AUTH, SAY_ANSWER, now_ms);
-    } else if (has(smtp, FLAG_IS_CANCELLED) || smtp->outstanding > 0) {
-        break_step(smtp, MOTE_ERR_PROTOCOL, now_ms); /* "*" is no option behind a group, nor twice */
+    if (has(smtp, FLAG_IS_CANCELLED)) {
+        break_step(smtp);
+    } else if (is_due && is_readable) {
+        ask(smtp, MOTE_SMTP_AWAIT_AUTH, SAY_ANSWER);
+    } else if (smtp->outstanding > 0 || smtp->skip > 0) {
+        hold(smtp, CAUSE_REPLY); /* the group behind AUTH is taken for the answer: "*" would come too late */
+        end(smtp, true);
     } else {
         set(smtp, FLAG_IS_CANCELLED);
-        smtp->saying = SAY_NOTHING;
-        ask(smtp, MOTE_SMTP_AWAIT_AUTH, SAY_CANCEL, now_ms);
+        ask(smtp, MOTE_SMTP_AWAIT_AUTH, SAY_CANCEL);
     }
 }
 
@@ -689,11 +727,12 @@ static void on_challenge(mote_smtp_t *smtp, uint32_t now_ms)
 static bool may_try_again(mote_smtp_t *smtp)
 {
     uint16_t code = smtp->reply.code;
+    bool had_response = smtp->mechanism == MOTE_AUTH_PLAIN && !has(smtp, FLAG_AUTH_BARE) && smtp->auth_step > 0;
 
     if (has(smtp, FLAG_IS_CANCELLED)) {
         return false;
     }
-    if ((code == 500 || code == 501) && smtp->mechanism == MOTE_AUTH_PLAIN && !has(smtp, FLAG_AUTH_BARE)) {
+    if ((code == 500 || code == 501) && had_response) {
         set(smtp, FLAG_AUTH_BARE);
         return true;
     }
@@ -704,309 +743,310 @@ static bool may_try_again(mote_smtp_t *smtp)
     return false;
 }
 
-static void on_auth(mote_smtp_t *smtp, uint32_t now_ms)
+static void on_auth(mote_smtp_t *smtp)
 {
     uint16_t code = smtp->reply.code;
 
     if (code == 334) {
-        on_challenge(smtp, now_ms);
-    } else if (code >= 300 && code < 400) {
-        break_step(smtp, MOTE_ERR_PROTOCOL, now_ms);
+        on_challenge(smtp);
     } else if (code < 300 && !has(smtp, FLAG_IS_CANCELLED)) {
         set(smtp, FLAG_AUTH_DONE);
         if (has(smtp, FLAG_IS_GROUP)) {
-            await(smtp, MOTE_SMTP_AWAIT_MAIL, now_ms);
+            await(smtp, MOTE_SMTP_AWAIT_MAIL);
         } else {
-            begin_transaction(smtp, false, now_ms);
+            begin_transaction(smtp);
         }
+    } else if (code >= 300 && code < 400) {
+        break_step(smtp);
     } else if (code >= 400 && code < 500) {
-        mote_report_t report = report_reply(smtp); /* the secret is not blamed (AUTH-13) */
-
-        report.status = MOTE_ERR_AUTH;
-        settle_open(smtp, MOTE_PHASE_CHOSEN, &report, words_of(smtp), MOTE_VERDICT_PENDING);
+        conclude_open(smtp, MOTE_PHASE_CHOSEN, MOTE_VERDICT_PENDING, CAUSE_REPLY); /* no fault of the secret: AUTH-13 */
         set(smtp, FLAG_AUTH_FAILED);
-        if (smtp->outstanding > 0) {
-            end(smtp, true, now_ms); /* a group is behind it: not worth hearing */
-        } else {
-            quit(smtp, now_ms);
-        }
+        drain(smtp);
     } else if (may_try_again(smtp)) {
-        drain(smtp, false, now_ms);
+        conclude_open(smtp, MOTE_PHASE_CHOSEN, MOTE_VERDICT_PENDING, CAUSE_REPLY);
+        drain(smtp);
     } else {
-        fail_auth(smtp, now_ms);
+        hold(smtp, CAUSE_REPLY);
+        drain(smtp);
     }
 }
 #endif
 
-static bool had_optional_parameters(const mote_smtp_t *smtp)
-{
-    return offers(smtp, EXT_SIZE) && smtp->mail->source->wire_size >= 0 && !has(smtp, FLAG_NO_SIZE);
-}
-
-static void on_mail(mote_smtp_t *smtp, uint32_t now_ms)
+/* A refusal of MAIL that is worth another try, once each (RFC 5321 4.1.1.11, 4.1.4). */
+static bool may_mail_again(mote_smtp_t *smtp)
 {
     uint16_t code = smtp->reply.code;
-    mote_report_t report = report_reply(smtp);
 
-    if (code < 300) {
-        if (has(smtp, FLAG_IS_GROUP)) {
-            await(smtp, MOTE_SMTP_AWAIT_RCPT, now_ms);
-        } else {
-            ask(smtp, MOTE_SMTP_AWAIT_RCPT, SAY_RCPT, now_ms);
+    if ((code == 455 || code == 501 || code == 504 || code == 555) && declares_size(smtp)) {
+        set(smtp, FLAG_NO_SIZE);
+        return true;
+    }
+    if (code == 503 && !has(smtp, FLAG_WAS_RESET)) {
+        set(smtp, FLAG_WAS_RESET);
+        return true;
+    }
+    return false;
+}
+
+static void on_mail(mote_smtp_t *smtp)
+{
+    uint16_t code = smtp->reply.code;
+
+    if (has(smtp, FLAG_IS_DRAINED)) {
+        if (!hear_next_of_group(smtp)) {
+            end_transaction(smtp, true);
         }
         return;
     }
-    if (code == 530) { /* AUTH-15: authentication is wanted and we have none */
-        hold(smtp, &report, words_of(smtp));
-    } else if ((code == 455 || code == 501 || code == 504 || code == 555) && had_optional_parameters(smtp)) {
-        set(smtp, FLAG_NO_SIZE);
-        settle_open(smtp, MOTE_PHASE_CHOSEN, &report, words_of(smtp), MOTE_VERDICT_PENDING);
-    } else if (code == 503 && !has(smtp, FLAG_WAS_RESET)) {
-        set(smtp, FLAG_WAS_RESET);
-        settle_open(smtp, MOTE_PHASE_CHOSEN, &report, words_of(smtp), MOTE_VERDICT_PENDING);
-    } else {
-        settle_open(smtp, MOTE_PHASE_CHOSEN, &report, words_of(smtp),
-                    code == 503 ? MOTE_VERDICT_TRANSIENT : verdict_of(smtp));
+    if (code < 300 && has(smtp, FLAG_IS_GROUP)) {
+        await(smtp, MOTE_SMTP_AWAIT_RCPT);
+        return;
     }
-    drain(smtp, true, now_ms);
+    if (code < 300) {
+        ask(smtp, MOTE_SMTP_AWAIT_RCPT, SAY_RCPT);
+        return;
+    }
+    if (code == 530) {
+        hold(smtp, CAUSE_REPLY); /* AUTH-15: authentication is wanted, and we had none to give */
+    } else if (may_mail_again(smtp)) {
+        conclude_open(smtp, MOTE_PHASE_CHOSEN, MOTE_VERDICT_PENDING, CAUSE_REPLY);
+    } else {
+        conclude_open(smtp, MOTE_PHASE_CHOSEN, code == 503 ? MOTE_VERDICT_TRANSIENT : verdict_of(smtp), CAUSE_REPLY);
+    }
+    drain(smtp);
 }
 
 /* RFC 5321 4.5.3.1.10: too many recipients, not too much of anything else. */
-static bool is_full(const mote_smtp_t *smtp)
+static bool is_too_many(const mote_smtp_t *smtp)
 {
     const mote_enhanced_t *enhanced = &smtp->reply.enhanced;
     bool is_size = (enhanced->subject == 3 && enhanced->detail == 4) || (enhanced->subject == 2 && enhanced->detail == 3);
 
-    return smtp->received_count > 0 && (smtp->reply.code == 452 || (smtp->reply.code == 552 && !is_size));
+    return smtp->received_count > 0 && !smtp->settings->is_probe &&
+           (smtp->reply.code == 452 || (smtp->reply.code == 552 && !is_size));
 }
 
-/* A refusal here concerns this recipient alone. */
-static void settle_rcpt(mote_smtp_t *smtp, mote_recipient_t *recipient)
+/* The reply to RCPT concerns this recipient alone. */
+static void on_recipient(mote_smtp_t *smtp, mote_recipient_t *recipient)
 {
-    mote_report_t report = report_reply(smtp);
     mote_span_t words = mote_buffer_span(&recipient->text);
+    mote_verdict_t verdict = verdict_of(smtp);
+    cause_t cause = CAUSE_REPLY;
 
-    if (smtp->reply.code < 300) {
-        smtp->received_count++;
+    if (verdict == MOTE_VERDICT_ACCEPTED) {
         recipient->phase = MOTE_PHASE_RECEIVED;
-        mote_recipient_note(recipient, &report, words);
-        if (smtp->settings->is_probe) {
-            settle(smtp, recipient, &report, words, MOTE_VERDICT_ACCEPTED);
-        }
-    } else if (is_full(smtp) && !smtp->settings->is_probe) {
+        verdict = smtp->settings->is_probe ? verdict : MOTE_VERDICT_PENDING;
+    } else if (is_too_many(smtp)) {
         set(smtp, FLAG_IS_FULL);
         recipient->phase = MOTE_PHASE_CHOSEN;
-        mote_recipient_note(recipient, &report, words);
-    } else {
-        report.held = smtp->reply.code == 530;
-        settle(smtp, recipient, &report, words, report.held ? MOTE_VERDICT_TRANSIENT : verdict_of(smtp));
+        verdict = MOTE_VERDICT_PENDING;
+    } else if (smtp->reply.code == 530) {
+        cause = CAUSE_HELD; /* AUTH-15 */
+        verdict = MOTE_VERDICT_TRANSIENT;
     }
+    conclude(smtp, recipient, verdict, cause, words);
 }
 
-static bool has_rcpt_to_say(const mote_smtp_t *smtp)
+static void on_rcpt(mote_smtp_t *smtp)
 {
-    return !has(smtp, FLAG_IS_FULL) && smtp->rcpt_count < MOTE_TRANSACTION_RECIPIENT_COUNT &&
-           find_phase(smtp, smtp->rcpt_said, MOTE_PHASE_CHOSEN) < smtp->mail->recipient_count;
-}
-
-static void on_rcpt(mote_smtp_t *smtp, uint32_t now_ms)
-{
-    uint16_t index = find_phase(smtp, 0, MOTE_PHASE_OFFERED);
     bool is_drained = has(smtp, FLAG_IS_DRAINED);
 
-    if (index < smtp->mail->recipient_count && !is_drained) {
-        settle_rcpt(smtp, &smtp->mail->recipients[index]);
+    if (!is_drained) {
+        on_recipient(smtp, &smtp->mail->recipients[find_phase(smtp, 0, MOTE_PHASE_OFFERED)]);
     }
-    smtp->rcpt_due = (uint16_t)(smtp->rcpt_due > 0 ? smtp->rcpt_due - 1 : 0);
-    if (smtp->rcpt_due > 0 || (has(smtp, FLAG_IS_GROUP) && smtp->saying == SAY_RCPT)) {
-        await(smtp, MOTE_SMTP_AWAIT_RCPT, now_ms);
-    } else if (has(smtp, FLAG_IS_GROUP) && smtp->outstanding > 0) {
-        await(smtp, MOTE_SMTP_AWAIT_DATA, now_ms); /* DATA is on its way already: its reply must be heard */
-    } else if (is_drained) {
-        end_transaction(smtp, true, now_ms);
-    } else if (has_rcpt_to_say(smtp) && !has(smtp, FLAG_IS_GROUP)) {
-        ask(smtp, MOTE_SMTP_AWAIT_RCPT, SAY_RCPT, now_ms);
-    } else if (smtp->received_count > 0 && !smtp->settings->is_probe) {
-        ask(smtp, MOTE_SMTP_AWAIT_DATA, SAY_DATA, now_ms);
+    smtp->received_count = (uint16_t)(smtp->received_count + (smtp->reply.code < 300 ? 1 : 0));
+    smtp->rcpt_due--;
+    if (smtp->saying == SAY_RCPT && smtp->skip == 0) {
+        smtp->saying = say_next_of_group(smtp); /* after a 452 no more of them */
+    }
+    if (hear_next_of_group(smtp)) {
+        return;
+    }
+    if (!is_drained && has_rcpt_to_say(smtp)) {
+        ask(smtp, MOTE_SMTP_AWAIT_RCPT, SAY_RCPT);
+    } else if (!is_drained && smtp->received_count > 0 && !smtp->settings->is_probe) {
+        ask(smtp, MOTE_SMTP_AWAIT_DATA, SAY_DATA);
     } else {
-        smtp->saying = SAY_NOTHING;
-        end_transaction(smtp, true, now_ms);
+        end_transaction(smtp, true);
     }
 }
 
-static void on_data(mote_smtp_t *smtp, uint32_t now_ms)
+static void on_data(mote_smtp_t *smtp)
 {
     uint16_t code = smtp->reply.code;
-    mote_report_t report = report_reply(smtp);
+    bool is_drained = has(smtp, FLAG_IS_DRAINED);
 
-    if (code == 354 && smtp->received_count > 0 && !has(smtp, FLAG_IS_DRAINED)) {
-        unsigned flags = MOTE_BODY_STUFFS_DOTS | (declares_8bit(smtp) ? 0U : MOTE_BODY_REFUSES_8BIT);
-
-        mote_body_start(&smtp->body, smtp->mail->source, flags);
-        ask(smtp, MOTE_SMTP_AWAIT_CONTENT, SAY_CONTENT, now_ms);
-    } else if (code == 354 && has(smtp, FLAG_AUTH_FAILED | FLAG_IS_DRAINED) && smtp->received_count + smtp->mechanism > 0 &&
-               !has(smtp, FLAG_AUTH_DONE)) {
-        end(smtp, true, now_ms); /* AUTH-26: even a lone dot would send a mail, an empty one */
-    } else if (code == 354) {
-        ask(smtp, MOTE_SMTP_AWAIT_LONE_DOT, SAY_DOT, now_ms); /* RFC 2920 3.1: nobody was accepted, so no content */
-    } else if (code < 400) {
-        break_step(smtp, MOTE_ERR_PROTOCOL, now_ms);
-    } else {
+    if (code < 400 && code != 354) {
+        break_step(smtp);
+    } else if (code >= 400) {
         if (code == 530) {
-            hold(smtp, &report, words_of(smtp));
+            hold(smtp, CAUSE_REPLY);
         }
-        settle_open(smtp, MOTE_PHASE_RECEIVED, &report, words_of(smtp), verdict_of(smtp));
-        end_transaction(smtp, true, now_ms);
+        conclude_open(smtp, MOTE_PHASE_RECEIVED, verdict_of(smtp), CAUSE_REPLY);
+        end_transaction(smtp, true);
+    } else if (is_drained && (smtp->received_count > 0 || needs_auth(smtp))) {
+        end(smtp, true); /* AUTH-26: even a lone dot would send a mail, an empty one */
+    } else if (smtp->received_count > 0) {
+        mote_body_start(&smtp->at.body, smtp->mail->source,
+                        MOTE_BODY_STUFFS_DOTS | (declares_8bit(smtp) ? 0U : MOTE_BODY_REFUSES_8BIT));
+        ask(smtp, MOTE_SMTP_AWAIT_CONTENT, SAY_CONTENT);
+    } else {
+        ask(smtp, MOTE_SMTP_AWAIT_LONE_DOT, SAY_DOT); /* RFC 2920 3.1: nobody was accepted, so no content */
     }
 }
 
-/* A reply before the end of data: the server has stopped listening. */
-static void on_early_refusal(mote_smtp_t *smtp, uint32_t now_ms)
+/* A refusal that began before the end of data had left: the server has stopped listening. */
+static void on_early_refusal(mote_smtp_t *smtp)
 {
-    mote_report_t report = report_reply(smtp);
-
-    if (smtp->reply.code < 400) {
-        break_step(smtp, MOTE_ERR_PROTOCOL, now_ms);
-        return;
-    }
-    settle_open(smtp, MOTE_PHASE_RECEIVED, &report, words_of(smtp), verdict_of(smtp));
-    end(smtp, true, now_ms);
+    conclude_open(smtp, MOTE_PHASE_RECEIVED, verdict_of(smtp), CAUSE_REPLY);
+    end(smtp, true);
 }
 
-static void on_final(mote_smtp_t *smtp, uint32_t now_ms)
+static void on_final(mote_smtp_t *smtp)
 {
-    mote_report_t report = report_reply(smtp);
-
-    if (smtp->reply.code >= 300 && smtp->reply.code < 400) {
-        break_step(smtp, MOTE_ERR_PROTOCOL, now_ms);
-        return;
-    }
-    settle_open(smtp, MOTE_PHASE_RECEIVED, &report, words_of(smtp),
-                smtp->reply.code < 300 ? MOTE_VERDICT_ACCEPTED : verdict_of(smtp));
-    end_transaction(smtp, false, now_ms);
+    conclude_open(smtp, MOTE_PHASE_RECEIVED, verdict_of(smtp), CAUSE_REPLY);
+    end_transaction(smtp, false);
 }
 
-static void on_reset(mote_smtp_t *smtp, uint32_t now_ms)
+static void on_reset(mote_smtp_t *smtp)
 {
     if (smtp->reply.code >= 300) {
-        quit(smtp, now_ms);
+        quit(smtp);
     } else if (has_open(smtp)) {
-        begin_transaction(smtp, false, now_ms);
+        go_on(smtp);
     } else {
-        ask(smtp, MOTE_SMTP_AWAIT_MORE, SAY_NOTHING, now_ms);
+        await(smtp, MOTE_SMTP_AWAIT_MORE);
     }
 }
 
-/* RFC 5321 3.8: the server closes, whatever was asked. A valid reply to the end of data is no doubt. */
-static void on_421(mote_smtp_t *smtp, uint32_t now_ms)
+/* RFC 5321 3.8: the server closes, whatever was asked. It is a valid reply to the end of data, so there is no doubt. */
+static void on_421(mote_smtp_t *smtp)
 {
-    mote_report_t report = report_reply(smtp);
-    mote_span_t words = words_of(smtp);
+    bool is_content = smtp->state == MOTE_SMTP_AWAIT_CONTENT;
 
     if (smtp->state == MOTE_SMTP_AWAIT_FINAL) {
-        settle_open(smtp, MOTE_PHASE_RECEIVED, &report, words, MOTE_VERDICT_TRANSIENT);
+        conclude_open(smtp, MOTE_PHASE_RECEIVED, MOTE_VERDICT_TRANSIENT, CAUSE_REPLY);
     }
-    break_off(smtp, &report, words, false, now_ms);
+    break_off(smtp, CAUSE_REPLY, is_content);
+}
+
+/* Replies that may come though nothing was asked: the greeting, a farewell, a refusal of the content as it leaves. */
+static bool may_come_unasked(const mote_smtp_t *smtp)
+{
+    bool is_refusal = smtp->reply.code >= 400;
+
+    return smtp->reply.code == 421 || smtp->state == MOTE_SMTP_AWAIT_GREETING || smtp->state == MOTE_SMTP_AWAIT_QUIT ||
+           (is_refusal && (smtp->state == MOTE_SMTP_AWAIT_CONTENT || smtp->state == MOTE_SMTP_AWAIT_FINAL ||
+                           smtp->state == MOTE_SMTP_AWAIT_MORE));
+}
+
+/* RFC 5321 4.2.1: only AUTH and DATA go on; after a lone dot and QUIT no reply matters any more. */
+static bool may_be_intermediate(const mote_smtp_t *smtp)
+{
+    return smtp->state == MOTE_SMTP_AWAIT_AUTH || smtp->state == MOTE_SMTP_AWAIT_DATA ||
+           smtp->state == MOTE_SMTP_AWAIT_LONE_DOT || smtp->state == MOTE_SMTP_AWAIT_QUIT;
 }
 
 /* One reply, one transition. */
-static void on_reply(mote_smtp_t *smtp, uint32_t now_ms)
+static void on_reply(mote_smtp_t *smtp)
 {
-    uint16_t code = smtp->reply.code;
-    bool is_intermediate = code >= 300 && code < 400;
+    bool is_intermediate = smtp->reply.code >= 300 && smtp->reply.code < 400;
+    bool is_early = has(smtp, FLAG_IS_EARLY);
 
-    if (smtp->outstanding > 0 && !has(smtp, FLAG_IS_EARLY)) {
-        smtp->outstanding--;
-    } else if (smtp->state != MOTE_SMTP_AWAIT_GREETING && smtp->state != MOTE_SMTP_AWAIT_CONTENT && code != 421) {
-        break_step(smtp, MOTE_ERR_PROTOCOL, now_ms); /* more replies than commands: never a guess */
+    if ((is_early && !may_come_unasked(smtp)) || (is_intermediate && !may_be_intermediate(smtp))) {
+        break_step(smtp); /* more replies than commands, or one that cannot stand here */
         return;
     }
-    if (code == 421 && smtp->state != MOTE_SMTP_AWAIT_QUIT) {
-        on_421(smtp, now_ms);
-        return;
-    }
-    if (is_intermediate && smtp->state != MOTE_SMTP_AWAIT_AUTH && smtp->state != MOTE_SMTP_AWAIT_DATA &&
-        smtp->state < MOTE_SMTP_AWAIT_LONE_DOT) {
-        break_step(smtp, MOTE_ERR_PROTOCOL, now_ms); /* RFC 5321 4.2.1: only AUTH and DATA go on */
+    smtp->outstanding = (uint16_t)(smtp->outstanding - (is_early ? 0 : 1));
+    if (smtp->reply.code == 421) {
+        on_421(smtp);
         return;
     }
     switch ((mote_smtp_state_t)smtp->state) {
     case MOTE_SMTP_AWAIT_GREETING:
-        on_greeting(smtp, now_ms);
+        on_greeting(smtp);
         break;
     case MOTE_SMTP_AWAIT_EHLO:
     case MOTE_SMTP_AWAIT_HELO:
-        on_ehlo(smtp, now_ms);
+        on_ehlo(smtp);
         break;
     case MOTE_SMTP_AWAIT_STARTTLS:
-        on_starttls(smtp, now_ms);
+        on_starttls(smtp);
         break;
     case MOTE_SMTP_AWAIT_AUTH:
 #if MOTE_FEATURE_AUTH
-        on_auth(smtp, now_ms);
+        on_auth(smtp);
 #endif
         break;
     case MOTE_SMTP_AWAIT_MAIL:
-        on_mail(smtp, now_ms);
+        on_mail(smtp);
         break;
     case MOTE_SMTP_AWAIT_RCPT:
-        on_rcpt(smtp, now_ms);
+        on_rcpt(smtp);
         break;
     case MOTE_SMTP_AWAIT_DATA:
-        on_data(smtp, now_ms);
+        on_data(smtp);
         break;
     case MOTE_SMTP_AWAIT_CONTENT:
-        on_early_refusal(smtp, now_ms);
+        on_early_refusal(smtp);
         break;
     case MOTE_SMTP_AWAIT_FINAL:
-        on_final(smtp, now_ms);
+        if (is_early) {
+            on_early_refusal(smtp);
+        } else {
+            on_final(smtp);
+        }
         break;
     case MOTE_SMTP_AWAIT_LONE_DOT:
-        end_transaction(smtp, false, now_ms); /* whatever it answers, nobody was accepted */
+        end_transaction(smtp, false); /* whatever it says, nobody was accepted */
         break;
     case MOTE_SMTP_AWAIT_RSET:
-        on_reset(smtp, now_ms);
+        on_reset(smtp);
         break;
+    case MOTE_SMTP_AWAIT_MORE:
     case MOTE_SMTP_AWAIT_QUIT:
-        end(smtp, false, now_ms);
+        end(smtp, false);
         break;
     case MOTE_SMTP_AWAIT_SECURE:
-    case MOTE_SMTP_AWAIT_MORE:
     case MOTE_SMTP_ENDED:
-        break_step(smtp, MOTE_ERR_PROTOCOL, now_ms);
-        break;
+        break; /* nothing is heard in these */
     }
 }
 
-/* The words of a reply are kept where they will be reported: printable, cut at the room given. */
-static void keep_word(mote_smtp_t *smtp, mote_reply_event_t event, uint8_t octet)
+/* The words of a reply are kept where they will be reported: printable, lines joined by a space, without the codes. */
+static void keep_word(const mote_smtp_t *smtp, mote_reply_event_t event, uint8_t octet)
 {
     mote_recipient_t *hearer = find_hearer(smtp);
-    bool is_first = smtp->reply.line_count == 0 && smtp->reply.line_size == 4;
+    mote_buffer_t *text = hearer != NULL ? &hearer->text : NULL;
+    uint16_t line_size = smtp->reply.line_size;
 
-    if (hearer == NULL) {
+    if (text == NULL) {
         return;
     }
-    if (is_first) {
-        hearer->text.size = 0;
+    if (smtp->reply.line_count == 0 && line_size == 4) {
+        text->size = 0; /* the code has been read, the text begins */
     }
-    if ((event == MOTE_REPLY_TEXT || event == MOTE_REPLY_LINE_END) && hearer->text.size < hearer->text.capacity) {
+    if (event == MOTE_REPLY_ENHANCED && text->size < text->capacity && text->size >= line_size - 5) {
+        text->size = (uint16_t)(text->size - (line_size - 5)); /* what the line showed so far was an enhanced code */
+    } else if ((event == MOTE_REPLY_TEXT || event == MOTE_REPLY_LINE_END) && text->size < text->capacity) {
         bool is_printable = octet >= ' ' && octet <= '~';
 
-        hearer->text.data[hearer->text.size++] = event == MOTE_REPLY_LINE_END ? ' ' : is_printable ? octet : '?';
+        text->data[text->size++] = event == MOTE_REPLY_LINE_END ? ' ' : is_printable ? octet : '?';
     }
 }
 
-static void hear_octet(mote_smtp_t *smtp, uint8_t octet, uint32_t now_ms)
+static mote_reply_event_t hear_octet(mote_smtp_t *smtp, uint8_t octet)
 {
     mote_reply_event_t event;
 
     if (smtp->reply.size == 0) {
         clear(smtp, FLAG_IS_EARLY);
-        if (smtp->outstanding == 0) {
+        if (smtp->outstanding == smtp->unsent || smtp->state == MOTE_SMTP_AWAIT_CONTENT) {
             set(smtp, FLAG_IS_EARLY);
         }
-        memset(&smtp->challenge, 0, sizeof smtp->challenge);
+        if (smtp->state == MOTE_SMTP_AWAIT_AUTH) {
+            memset(&smtp->at.hearing.challenge, 0, sizeof smtp->at.hearing.challenge);
+        }
     }
     event = mote_reply_octet(&smtp->reply, octet);
     keep_word(smtp, event, octet);
@@ -1014,45 +1054,46 @@ static void hear_octet(mote_smtp_t *smtp, uint8_t octet, uint32_t now_ms)
         hear_ehlo(smtp, event, octet);
     }
 #if MOTE_FEATURE_AUTH
-    if (smtp->state == MOTE_SMTP_AWAIT_AUTH && event == MOTE_REPLY_TEXT && smtp->reply.code == 334) {
+    if (smtp->state == MOTE_SMTP_AWAIT_AUTH && event == MOTE_REPLY_TEXT) {
         uint8_t decoded;
 
-        (void)mote_base64_octet(&smtp->challenge, octet, &decoded); /* PLAIN and LOGIN only ask that it is base64 */
+        (void)mote_base64_octet(&smtp->at.hearing.challenge, octet, &decoded); /* all we ask is that it is base64 */
     }
 #endif
-    if (event == MOTE_REPLY_MALFORMED) {
-        break_step(smtp, MOTE_ERR_PROTOCOL, now_ms);
-    } else if (event == MOTE_REPLY_DONE) {
-        on_reply(smtp, now_ms);
-        memset(&smtp->reply, 0, sizeof smtp->reply);
-    }
+    return event;
 }
 
 size_t mote_smtp_input(mote_smtp_t *smtp, mote_span_t bytes, uint32_t now_ms)
 {
     size_t used = 0;
+    size_t told = 0;
 
+    smtp->now_ms = now_ms;
     while (used < bytes.size && smtp->state != MOTE_SMTP_ENDED && smtp->state != MOTE_SMTP_AWAIT_SECURE) {
-        hear_octet(smtp, bytes.data[used++], now_ms);
+        mote_reply_event_t event = hear_octet(smtp, bytes.data[used++]);
+
+        if (event != MOTE_REPLY_DONE && event != MOTE_REPLY_MALFORMED) {
+            continue;
+        }
+        tell(smtp, MOTE_EVENT_HEARD, mote_span_slice(bytes, told, used - told));
+        told = used;
+        if (event == MOTE_REPLY_DONE) {
+            on_reply(smtp);
+        } else {
+            break_step(smtp);
+        }
+        memset(&smtp->reply, 0, sizeof smtp->reply);
     }
-    tell(smtp, MOTE_EVENT_HEARD, mote_span_slice(bytes, 0, used), now_ms);
+    if (told < used) {
+        tell(smtp, MOTE_EVENT_HEARD, mote_span_slice(bytes, told, used - told));
+    }
     if (smtp->state == MOTE_SMTP_AWAIT_SECURE && used < bytes.size) {
-        /* TLS-5: whoever put these behind the 220 wants them taken for words said inside TLS. */
-        break_step(smtp, MOTE_ERR_PROTOCOL, now_ms);
+        break_step(smtp); /* RFC 3207 4.2: whoever put these behind the 220 wants them taken for words inside TLS */
     }
     return used;
 }
 
 /* ---- speaking ---------------------------------------------------------------------------------------- */
-
-static void write_hello(mote_smtp_t *smtp, mote_writer_t *out)
-{
-    if (smtp->settings->hello_name.size > 0) {
-        mote_write(out, smtp->settings->hello_name);
-    } else {
-        mote_ip_write_literal(out, smtp->own_ip); /* RFC 5321 4.1.4 */
-    }
-}
 
 static void write_path(mote_writer_t *out, mote_span_t text)
 {
@@ -1064,11 +1105,11 @@ static void write_path(mote_writer_t *out, mote_span_t text)
     mote_write_u8(out, '>');
 }
 
-static void write_mail(mote_smtp_t *smtp, mote_writer_t *out)
+static void write_mail(const mote_smtp_t *smtp, mote_writer_t *out)
 {
     mote_write_text(out, "MAIL FROM:<");
     write_path(out, smtp->mail->reverse_path);
-    if (had_optional_parameters(smtp)) { /* RFC 1870 6 */
+    if (declares_size(smtp)) { /* RFC 1870 6 */
         mote_write_text(out, " SIZE=");
         mote_write_decimal(out, (uint32_t)smtp->mail->source->wire_size);
     }
@@ -1112,7 +1153,7 @@ static void write_command(mote_smtp_t *smtp, mote_writer_t *out)
         break;
     case SAY_RCPT:
         mote_write_text(out, "RCPT TO:<");
-        write_path(out, smtp->mail->recipients[find_phase(smtp, smtp->rcpt_said, MOTE_PHASE_CHOSEN)].address);
+        write_path(out, smtp->mail->recipients[smtp->rcpt_said].address);
         break;
 #if MOTE_FEATURE_AUTH
     case SAY_AUTH:
@@ -1122,28 +1163,39 @@ static void write_command(mote_smtp_t *smtp, mote_writer_t *out)
 #endif
     default:
         mote_write_text(out, words[smtp->saying]);
-        if (smtp->saying == SAY_EHLO || smtp->saying == SAY_HELO) {
-            write_hello(smtp, out);
-        }
         break;
+    }
+    if (smtp->saying == SAY_EHLO || smtp->saying == SAY_HELO) {
+        if (smtp->settings->hello_name.size > 0) {
+            mote_write(out, smtp->settings->hello_name);
+        } else {
+            mote_ip_write_literal(out, smtp->own_ip); /* RFC 5321 4.1.4 */
+        }
     }
     mote_write(out, crlf);
 }
 
-/* May QUIT ride with the end of data? Nothing else follows on this session. */
-static bool is_last_mail(const mote_smtp_t *smtp)
+/* This RCPT is said. */
+static void offer_recipient(mote_smtp_t *smtp)
 {
-    return !smtp->settings->keeps_stream && offers(smtp, EXT_PIPELINING) && has(smtp, FLAG_IS_GROUP) &&
-           find_phase(smtp, 0, MOTE_PHASE_CHOSEN) == smtp->mail->recipient_count;
+    mote_recipient_t *recipient = &smtp->mail->recipients[smtp->rcpt_said];
+
+    smtp->rcpt_said++;
+    smtp->rcpt_due++;
+    smtp->rcpt_count++;
+    if (recipient->phase == MOTE_PHASE_CHOSEN && !has(smtp, FLAG_IS_DRAINED)) {
+        recipient->phase = MOTE_PHASE_OFFERED;
+    }
 }
 
 /* A command is said: what may follow before its reply (RFC 2920 3.1)? */
 static void advance(mote_smtp_t *smtp)
 {
     unsigned said = smtp->saying;
-    bool is_group = has(smtp, FLAG_IS_GROUP);
+    bool is_group = has(smtp, FLAG_IS_GROUP) && !has(smtp, FLAG_IS_DRAINED);
 
     smtp->outstanding++;
+    smtp->unsent++;
     smtp->saying = SAY_NOTHING;
     switch (said) {
     case SAY_AUTH:
@@ -1153,20 +1205,15 @@ static void advance(mote_smtp_t *smtp)
         smtp->auth_step++;
         break;
     case SAY_MAIL:
-        smtp->saying = is_group ? SAY_RCPT : SAY_NOTHING;
+        smtp->saying = is_group ? say_next_of_group(smtp) : SAY_NOTHING;
         break;
     case SAY_RCPT:
-        smtp->rcpt_said = find_phase(smtp, smtp->rcpt_said, MOTE_PHASE_CHOSEN);
-        smtp->mail->recipients[smtp->rcpt_said++].phase = MOTE_PHASE_OFFERED;
-        smtp->rcpt_due++;
-        smtp->rcpt_count++;
-        if (is_group) {
-            smtp->saying = has_rcpt_to_say(smtp) ? SAY_RCPT : smtp->settings->is_probe ? SAY_NOTHING : SAY_DATA;
-        }
+        offer_recipient(smtp);
+        smtp->saying = is_group ? say_next_of_group(smtp) : SAY_NOTHING;
         break;
     case SAY_DOT:
         smtp->dot_size = smtp->room.size;
-        smtp->saying = smtp->state == MOTE_SMTP_AWAIT_CONTENT && is_last_mail(smtp) ? SAY_QUIT : SAY_NOTHING;
+        smtp->saying = smtp->state == MOTE_SMTP_AWAIT_CONTENT && is_last_flight(smtp) ? SAY_QUIT : SAY_NOTHING;
         break;
     case SAY_QUIT:
         set(smtp, FLAG_QUIT_SAID);
@@ -1176,145 +1223,154 @@ static void advance(mote_smtp_t *smtp)
     }
 }
 
-static void tell_said(mote_smtp_t *smtp, unsigned said, uint16_t start, uint32_t now_ms)
+/* Tells what stands in the room from start on: a command, or as much of a long one as the room holds. */
+static void tell_said(const mote_smtp_t *smtp, uint16_t start, bool is_whole)
 {
 #if MOTE_FEATURE_OBSERVER
     mote_span_t line = mote_span_slice(mote_buffer_span(&smtp->room), start, smtp->room.size);
 
-    if (line.size >= 2) {
-        line.size -= 2;
+    if (has(smtp, FLAG_IS_SECRET)) {
+        line = mote_span_text(smtp->saying == SAY_AUTH ? "AUTH PLAIN ***" : "***");
+    } else if (is_whole) {
+        line.size -= line.size < crlf.size ? line.size : crlf.size; /* of a long one the last piece may be a lone LF */
     }
-    if (said == SAY_AUTH && has(smtp, FLAG_IS_SECRET)) {
-        line = mote_span_text("AUTH PLAIN ***");
-    } else if (said == SAY_ANSWER) {
-        line = mote_span_text("***");
+    if (is_whole || !has(smtp, FLAG_IS_SECRET)) {
+        tell(smtp, MOTE_EVENT_SAID, line);
     }
-    tell(smtp, MOTE_EVENT_SAID, line, now_ms);
 #else
-    (void)smtp, (void)said, (void)start, (void)now_ms;
+    (void)smtp, (void)start, (void)is_whole;
 #endif
 }
 
-/* Says the command at hand, as much of it as the room still holds. False: the room is full. */
-static bool say(mote_smtp_t *smtp, uint32_t now_ms)
+/* Says the command at hand. False: the room is full. One longer than the whole room leaves piece by piece. */
+static bool say(mote_smtp_t *smtp)
 {
     uint16_t start = smtp->room.size;
-    unsigned said = smtp->saying;
-    mote_writer_t out = mote_writer(smtp->room.data, smtp->room.capacity);
+    mote_writer_t out = mote_buffer_writer(&smtp->room);
+    bool is_whole;
 
-    out.data = smtp->room.data + start;
-    out.capacity = (size_t)(smtp->room.capacity - start);
+    if (smtp->saying == SAY_RCPT && smtp->skip == 0) {
+        smtp->rcpt_said = find_phase(smtp, smtp->rcpt_said, MOTE_PHASE_CHOSEN);
+        MOTE_ASSERT(smtp->rcpt_said < smtp->mail->recipient_count);
+    }
     out.skip = smtp->skip;
     write_command(smtp, &out);
-    smtp->room.size = (uint16_t)(start + mote_writer_stored(&out));
-    if (mote_writer_overflowed(&out)) {
-        smtp->skip = (uint16_t)(smtp->skip + mote_writer_stored(&out));
+    is_whole = !mote_writer_overflowed(&out);
+    if (!is_whole && start > 0) {
         return false;
     }
-    smtp->skip = 0;
-    tell_said(smtp, said, start, now_ms);
-    advance(smtp);
-    return true;
+    smtp->room.size = (uint16_t)(start + mote_writer_stored(&out));
+    smtp->skip = (uint16_t)(is_whole ? 0 : smtp->skip + smtp->room.capacity);
+    tell_said(smtp, start, is_whole);
+    if (is_whole) {
+        advance(smtp);
+    }
+    return is_whole;
 }
 
 /* The message cannot go on: never a dot behind half of it (SMTP-56). */
-static void lose_content(mote_smtp_t *smtp, mote_status_t status, uint32_t now_ms)
+static void lose_content(mote_smtp_t *smtp, mote_status_t status)
 {
-    bool is_ours = status == MOTE_ERR_CONTENT;
-    mote_report_t report = is_ours ? report_ours(smtp, status, 5, 6, 0) : report_ours(smtp, status, 4, 3, 0);
+    bool is_refused = status == MOTE_ERR_CONTENT;
 
-    settle_open(smtp, MOTE_PHASE_CHOSEN, &report, nothing, is_ours ? MOTE_VERDICT_PERMANENT : MOTE_VERDICT_TRANSIENT);
-    end(smtp, true, now_ms);
+    conclude_open(smtp, MOTE_PHASE_CHOSEN, is_refused ? MOTE_VERDICT_PERMANENT : MOTE_VERDICT_TRANSIENT,
+                  is_refused ? CAUSE(MOTE_ERR_CONTENT, 5, 6, 0) : CAUSE(MOTE_ERR_SOURCE, 4, 3, 0));
+    end(smtp, true);
 }
 
-/* Gathers short stretches of content in the room; a long one is lent as it is. False: enough is there. */
-static bool gather(mote_smtp_t *smtp, uint32_t now_ms)
+/* Gathers short stretches of content in the room; a long one is lent as it is. False: that is all for now. */
+static bool gather(mote_smtp_t *smtp)
 {
-    size_t left = (size_t)(smtp->room.capacity - smtp->room.size);
-    mote_span_t part;
+    mote_writer_t out = mote_buffer_writer(&smtp->room);
+    mote_status_t status = MOTE_OK;
     bool is_stable;
-    mote_status_t status;
 
     if (smtp->stretch.size == 0) {
-        status = mote_body_next(&smtp->body, &smtp->stretch, &is_stable);
+        status = mote_body_next(&smtp->at.body, &smtp->stretch, &is_stable);
+    }
+    if (status != MOTE_OK) {
+        smtp->stretch = nothing;
         if (status == MOTE_CLOSED) {
             smtp->saying = SAY_DOT;
-            return true;
+        } else if (status == MOTE_PENDING) {
+            set(smtp, FLAG_SOURCE_WAITS);
+        } else {
+            lose_content(smtp, status);
         }
-        if (status != MOTE_OK) {
-            smtp->stretch = nothing;
-            if (status != MOTE_PENDING) {
-                lose_content(smtp, status, now_ms);
-            }
-            return false;
-        }
+        return status == MOTE_CLOSED;
     }
     if (smtp->stretch.size >= smtp->room.capacity / 2U) {
         return false;
     }
-    part = mote_span_slice(smtp->stretch, 0, left);
-    memcpy(smtp->room.data + smtp->room.size, part.data, part.size);
-    smtp->room.size = (uint16_t)(smtp->room.size + part.size);
-    smtp->stretch = mote_span_slice(smtp->stretch, part.size, smtp->stretch.size);
-    return part.size < left;
+    mote_write(&out, smtp->stretch);
+    smtp->room.size = (uint16_t)(smtp->room.size + mote_writer_stored(&out));
+    smtp->stretch = mote_span_slice(smtp->stretch, mote_writer_stored(&out), smtp->stretch.size);
+    return smtp->room.size < smtp->room.capacity;
 }
 
-static void fill_room(mote_smtp_t *smtp, uint32_t now_ms)
+static void fill_room(mote_smtp_t *smtp)
 {
     bool has_room = true;
 
-    if (has(smtp, FLAG_IS_SECRET)) {
-        mote_wipe(smtp->room.data, smtp->room.size);
-        clear(smtp, FLAG_IS_SECRET);
-    }
     smtp->room.size = 0;
     smtp->room_sent = 0;
+    smtp->unsent = 0;
+    clear(smtp, FLAG_SOURCE_WAITS);
     while (has_room && smtp->saying != SAY_NOTHING) {
-        has_room = smtp->saying == SAY_CONTENT ? gather(smtp, now_ms) : say(smtp, now_ms);
+        has_room = smtp->saying == SAY_CONTENT ? gather(smtp) : say(smtp);
     }
+}
+
+/* A long stretch of content stands alone: the room is empty while it is lent. */
+static bool lends_stretch(const mote_smtp_t *smtp)
+{
+    return smtp->room.size == 0 && smtp->stretch.size > 0;
 }
 
 mote_status_t mote_smtp_output(mote_smtp_t *smtp, uint32_t now_ms, mote_span_t *bytes, unsigned *flags)
 {
-    *flags = 0;
-    if (smtp->state == MOTE_SMTP_ENDED || smtp->state == MOTE_SMTP_AWAIT_SECURE) {
+    smtp->now_ms = now_ms;
+    if (smtp->room_sent == smtp->room.size && !lends_stretch(smtp)) {
+        fill_room(smtp);
+    }
+    *flags = smtp->saying != SAY_NOTHING && !has(smtp, FLAG_SOURCE_WAITS) ? MOTE_OUTPUT_MORE : 0U;
+    *flags |= smtp->state == MOTE_SMTP_AWAIT_CONTENT ? MOTE_OUTPUT_CONTENT : 0U;
+    if (smtp->state == MOTE_SMTP_ENDED) {
         return MOTE_PENDING;
     }
-    if (smtp->room_sent == smtp->room.size && !(smtp->stretch.size > 0 && smtp->room.size == 0)) {
-        fill_room(smtp, now_ms);
-    }
-    if (smtp->state == MOTE_SMTP_AWAIT_CONTENT) {
-        *flags |= MOTE_OUTPUT_CONTENT;
-    }
-    *flags |= smtp->saying != SAY_NOTHING ? MOTE_OUTPUT_MORE : 0U;
-    if (smtp->room_sent < smtp->room.size) {
-        *bytes = mote_span_slice(mote_buffer_span(&smtp->room), smtp->room_sent, smtp->room.size);
-        return MOTE_OK;
-    }
-    if (smtp->stretch.size > 0) {
+    if (lends_stretch(smtp)) {
         *bytes = smtp->stretch;
-        *flags |= smtp->mail->source->is_stable ? MOTE_OUTPUT_STABLE : 0U;
+        *flags |= smtp->mail->source->is_stable ? MOTE_OUTPUT_STABLE : 0U; /* what the filter adds is never that long */
         return MOTE_OK;
     }
-    return MOTE_PENDING;
+    *bytes = mote_span_slice(mote_buffer_span(&smtp->room), smtp->room_sent, smtp->room.size);
+    return bytes->size > 0 ? MOTE_OK : MOTE_PENDING;
 }
 
 void mote_smtp_sent(mote_smtp_t *smtp, size_t size, uint32_t now_ms)
 {
+    smtp->now_ms = now_ms;
+    if (size == 0 || smtp->state == MOTE_SMTP_ENDED) {
+        return;
+    }
     if (smtp->state == MOTE_SMTP_AWAIT_CONTENT) {
         smtp->since_ms = now_ms; /* RFC 5321 4.5.3.2.5: progress */
     }
-    if (smtp->room_sent == smtp->room.size) {
+    if (lends_stretch(smtp)) {
         MOTE_ASSERT(size <= smtp->stretch.size);
         smtp->stretch = mote_span_slice(smtp->stretch, size, smtp->stretch.size);
         return;
     }
     MOTE_ASSERT(size <= (size_t)(smtp->room.size - smtp->room_sent));
+    smtp->unsent = 0;
     smtp->room_sent = (uint16_t)(smtp->room_sent + size);
+    if (smtp->room_sent == smtp->room.size) {
+        wipe_room(smtp);
+    }
     if (smtp->dot_size != 0 && smtp->room_sent >= smtp->dot_size) {
         smtp->dot_size = 0;
         if (smtp->state == MOTE_SMTP_AWAIT_CONTENT) {
-            await(smtp, MOTE_SMTP_AWAIT_FINAL, now_ms); /* from here on it may be there (RFC 1047) */
+            await(smtp, MOTE_SMTP_AWAIT_FINAL); /* from here on the mail may be there (RFC 1047) */
         }
     }
 }
@@ -1323,92 +1379,88 @@ void mote_smtp_sent(mote_smtp_t *smtp, size_t size, uint32_t now_ms)
 
 void mote_smtp_lost(mote_smtp_t *smtp, mote_status_t status, uint32_t now_ms)
 {
-    if (smtp->state == MOTE_SMTP_ENDED) {
-        return;
+    smtp->now_ms = now_ms;
+    if (smtp->state != MOTE_SMTP_ENDED) {
+        lose_link(smtp, status == MOTE_CLOSED ? MOTE_ERR_LINK_LOST : status, status != MOTE_CLOSED);
     }
-    if (may_go_in_clear(smtp)) {
-        smtp->end = MOTE_SMTP_IN_CLEAR;
-    }
-    break_off_for(smtp, status == MOTE_CLOSED ? MOTE_ERR_LINK_LOST : status, status != MOTE_CLOSED, now_ms);
 }
 
 void mote_smtp_secured(mote_smtp_t *smtp, mote_status_t status, mote_protection_t protection, uint32_t now_ms)
 {
     MOTE_ASSERT(smtp->state == MOTE_SMTP_AWAIT_SECURE);
-    if (status == MOTE_OK && smtp->hop->tls == MOTE_TLS_VERIFIED && protection != MOTE_PROTECTION_VERIFIED) {
-        status = MOTE_ERR_TLS_UNTRUSTED;
+    smtp->now_ms = now_ms;
+    if (status == MOTE_OK) {
+        smtp->protection = (uint8_t)protection;
+        status = protection == MOTE_PROTECTION_NONE || needs_tls(smtp) ? MOTE_ERR_TLS_UNTRUSTED : MOTE_OK;
     }
     if (status != MOTE_OK) {
-        if (may_go_in_clear(smtp)) {
-            smtp->end = MOTE_SMTP_IN_CLEAR;
-        }
-        break_off_for(smtp, status, true, now_ms);
+        lose_link(smtp, status, true);
         return;
     }
-    smtp->protection = (uint8_t)protection;
     forget_offers(smtp); /* RFC 3207 4.2: all that was said before */
-    ask(smtp, MOTE_SMTP_AWAIT_EHLO, SAY_EHLO, now_ms);
+    ask(smtp, MOTE_SMTP_AWAIT_EHLO, SAY_EHLO);
 }
 
 static uint32_t timeout_ms(const mote_smtp_t *smtp)
 {
-    static const uint16_t defaults_s[] = {
-        [GREETING_S] = 300, [EHLO_S] = 300, [STARTTLS_S] = 120, [AUTH_S] = 120, [MAIL_S] = 300, [RCPT_S] = 300,
-        [DATA_S] = 120,     [BLOCK_S] = 180, [FINAL_S] = 600,   [RESET_S] = 20, [QUIT_S] = 5,
-    };
-    static const uint8_t offsets[] = {
-        [GREETING_S] = offsetof(mote_timeouts_t, greeting_s), [EHLO_S] = offsetof(mote_timeouts_t, ehlo_s),
-        [STARTTLS_S] = offsetof(mote_timeouts_t, starttls_s), [AUTH_S] = offsetof(mote_timeouts_t, auth_s),
-        [MAIL_S] = offsetof(mote_timeouts_t, mail_s),         [RCPT_S] = offsetof(mote_timeouts_t, rcpt_s),
-        [DATA_S] = offsetof(mote_timeouts_t, data_s),         [BLOCK_S] = offsetof(mote_timeouts_t, block_s),
-        [FINAL_S] = offsetof(mote_timeouts_t, final_s),       [RESET_S] = offsetof(mote_timeouts_t, reset_s),
-        [QUIT_S] = offsetof(mote_timeouts_t, quit_s),
+    static const struct {
+        uint16_t default_s;
+        uint8_t offset;
+    } timeouts[] = {
+        [GREETING_S] = { 300, offsetof(mote_timeouts_t, greeting_s) },
+        [EHLO_S] = { 300, offsetof(mote_timeouts_t, ehlo_s) },
+        [STARTTLS_S] = { 120, offsetof(mote_timeouts_t, starttls_s) },
+        [AUTH_S] = { 120, offsetof(mote_timeouts_t, auth_s) },
+        [MAIL_S] = { 300, offsetof(mote_timeouts_t, mail_s) },
+        [RCPT_S] = { 300, offsetof(mote_timeouts_t, rcpt_s) },
+        [DATA_S] = { 120, offsetof(mote_timeouts_t, data_s) },
+        [BLOCK_S] = { 180, offsetof(mote_timeouts_t, block_s) },
+        [FINAL_S] = { 600, offsetof(mote_timeouts_t, final_s) },
+        [RESET_S] = { 20, offsetof(mote_timeouts_t, reset_s) },
+        [QUIT_S] = { 5, offsetof(mote_timeouts_t, quit_s) },
     };
     unsigned timeout = state_info[smtp->state].timeout;
     uint16_t seconds = 0;
 
-    if (timeout == NO_TIMEOUT) {
-        return UINT32_MAX;
-    }
     if (smtp->settings->timeouts != NULL) {
-        memcpy(&seconds, (const uint8_t *)smtp->settings->timeouts + offsets[timeout], sizeof seconds);
+        memcpy(&seconds, (const uint8_t *)smtp->settings->timeouts + timeouts[timeout].offset, sizeof seconds);
     }
-    return (seconds != 0 ? seconds : defaults_s[timeout]) * UINT32_C(1000);
+    return (seconds != 0 ? seconds : timeouts[timeout].default_s) * UINT32_C(1000);
 }
 
 uint32_t mote_smtp_tick(mote_smtp_t *smtp, uint32_t now_ms)
 {
-    uint32_t limit_ms = timeout_ms(smtp);
     uint32_t waited_ms = now_ms - smtp->since_ms;
+    uint32_t limit_ms;
 
-    if (limit_ms == UINT32_MAX) {
+    smtp->now_ms = now_ms;
+    if (state_info[smtp->state].timeout == NO_TIMEOUT) {
         return UINT32_MAX;
     }
+    limit_ms = timeout_ms(smtp);
     if (waited_ms < limit_ms) {
         return limit_ms - waited_ms;
     }
-    if (may_go_in_clear(smtp)) {
-        smtp->end = MOTE_SMTP_IN_CLEAR;
-    }
-    if (smtp->state == MOTE_SMTP_AWAIT_QUIT) {
-        end(smtp, false, now_ms);
-    } else {
-        break_step(smtp, MOTE_ERR_TIMEOUT, now_ms);
-    }
+    lose_link(smtp, MOTE_ERR_TIMEOUT, smtp->state != MOTE_SMTP_AWAIT_QUIT);
     return 0;
 }
 
 void mote_smtp_stop(mote_smtp_t *smtp, mote_status_t cause, uint32_t now_ms)
 {
-    mote_report_t report = report_ours(smtp, cause, 4, 4, 7);
+    cause_t stopped = CAUSE(cause, 4, 4, 7);
+    mote_smtp_state_t state = (mote_smtp_state_t)smtp->state;
 
-    if (smtp->state == MOTE_SMTP_ENDED) {
-        return;
+    smtp->now_ms = now_ms;
+    if (state == MOTE_SMTP_AWAIT_FINAL) {
+        conclude_open(smtp, MOTE_PHASE_RECEIVED, MOTE_VERDICT_IN_DOUBT, stopped);
     }
-    if (state_info[smtp->state].loss == LOSS_NEXT) {
-        settle_open(smtp, MOTE_PHASE_CHOSEN, &report, nothing, MOTE_VERDICT_TRANSIENT);
+    /* Who goes to the next host already keeps the reason for that. */
+    conclude_open(smtp, MOTE_PHASE_CHOSEN, MOTE_VERDICT_TRANSIENT,
+                  smtp->end == MOTE_SMTP_RUNNING ? stopped : (cause_t)CAUSE_AS_NOTED);
+    if (state != MOTE_SMTP_ENDED) {
+        smtp->end = MOTE_SMTP_DONE;
+        end(smtp, true);
     }
-    break_off(smtp, &report, nothing, true, now_ms);
 }
 
 /* ---- start ------------------------------------------------------------------------------------------- */
@@ -1425,25 +1477,28 @@ void mote_smtp_start(mote_smtp_t *smtp, const mote_smtp_settings_t *settings, co
     smtp->room = room;
     smtp->room.size = 0;
     smtp->protection = (uint8_t)protection;
+    smtp->now_ms = now_ms;
     if (in_clear) {
         set(smtp, FLAG_IN_CLEAR);
     }
-    await(smtp, MOTE_SMTP_AWAIT_GREETING, now_ms);
+    await(smtp, MOTE_SMTP_AWAIT_GREETING);
 }
 
 void mote_smtp_next(mote_smtp_t *smtp, mote_mail_t *mail, uint32_t now_ms)
 {
     MOTE_ASSERT(smtp->state == MOTE_SMTP_AWAIT_MORE);
     smtp->mail = mail;
+    smtp->now_ms = now_ms;
     smtp->end = MOTE_SMTP_RUNNING;
     clear(smtp, FLAG_WAS_RESET);
-    begin_transaction(smtp, false, now_ms);
+    go_on(smtp);
 }
 
 void mote_smtp_quit(mote_smtp_t *smtp, uint32_t now_ms)
 {
+    smtp->now_ms = now_ms;
     if (smtp->state == MOTE_SMTP_AWAIT_MORE) {
-        quit(smtp, now_ms);
+        quit(smtp);
     }
 }
 

@@ -123,6 +123,11 @@ bool mote_writer_overflowed(const mote_writer_t *out)
     return out->size > out->skip && out->size - out->skip > out->capacity;
 }
 
+mote_writer_t mote_buffer_writer(const mote_buffer_t *buffer)
+{
+    return mote_writer(buffer->data + buffer->size, (size_t)(buffer->capacity - buffer->size));
+}
+
 void mote_write(mote_writer_t *out, mote_span_t bytes)
 {
     size_t passed = out->size < out->skip ? out->skip - out->size : 0; /* of these bytes, before the window */

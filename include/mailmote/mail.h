@@ -78,8 +78,8 @@ typedef struct mote_report {
 typedef struct mote_recipient {
     mote_span_t address; /**< a Mailbox (address.h), without angle brackets */
     mote_buffer_t text;  /**< the caller's room for the server's words (or, where TLS failed, what was wrong in words);
-                              capacity 0: not kept. Cleaned: printable ASCII, everything else is '?'; cut at the
-                              capacity. 64 to 128 bytes say enough */
+                              capacity 0: not kept. Without the codes, lines joined by a space. Cleaned: printable
+                              ASCII, everything else is '?'; cut at the capacity. 64 to 128 bytes say enough */
     mote_buffer_t host;  /**< the caller's room for the name of the host spoken to; a name that does not fit is left out */
 
     uint8_t verdict;    /**< mote_verdict_t */

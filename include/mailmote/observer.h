@@ -19,7 +19,7 @@ typedef enum mote_event {
     MOTE_EVENT_CONNECTING, /**< the address, as text */
     MOTE_EVENT_CONNECTED,  /**< the address, as text */
     MOTE_EVENT_SECURED,    /**< in words: version, suite, what was verified */
-    MOTE_EVENT_SAID,       /**< a command as sent, without CRLF; secrets replaced */
+    MOTE_EVENT_SAID,       /**< a command as sent, without CRLF; secrets replaced; one longer than the room in pieces */
     MOTE_EVENT_HEARD,      /**< bytes of replies as they came: lines may be split and joined */
     MOTE_EVENT_CONTENT,    /**< octets of the message that the port took */
     MOTE_EVENT_FAILED,     /**< this host or address is given up. The words, if there are any; the cause stands in the

@@ -17,7 +17,8 @@ enum { MOTE_REPLY_LINE_BYTES = 4096, MOTE_REPLY_LINE_COUNT = 128, MOTE_REPLY_BYT
 
 typedef enum mote_reply_event {
     MOTE_REPLY_NOTHING,  /**< the octet belongs to the frame: code, hyphen, CR */
-    MOTE_REPLY_TEXT,     /**< the octet is text (an enhanced code included) */
+    MOTE_REPLY_TEXT,     /**< the octet is text; the first ones of a line may turn out to be an enhanced code */
+    MOTE_REPLY_ENHANCED, /**< this octet, a space or a CR, ends an enhanced code: all text of this line so far was it */
     MOTE_REPLY_LINE_END, /**< a line has ended, more follow */
     MOTE_REPLY_DONE,     /**< the reply is complete */
     MOTE_REPLY_MALFORMED /**< not a reply; sticks */

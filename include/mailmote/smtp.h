@@ -83,24 +83,37 @@ enum {
     MOTE_OUTPUT_CONTENT = 4 /**< octets of the message */
 };
 
+/* private: what is kept of an EHLO reply's line and of a challenge while they come */
+typedef struct mote_hearing {
+    mote_base64_decoder_t challenge;
+    uint8_t keyword; /* of the EHLO line at hand */
+    uint8_t word_size;
+    uint8_t word[20]; /* the longest words that mean something to us: SIZE has up to 20 digits (RFC 1870 4) */
+} mote_hearing_t;
+
 typedef struct mote_smtp {
     const mote_smtp_settings_t *settings; /* private */
     const mote_hop_t *hop;
     mote_mail_t *mail;
     const mote_ip_t *own_ip;
-    mote_buffer_t room; /* commands gathered, and short pieces of content; size is filled */
+    mote_buffer_t room;  /* commands gathered, and short pieces of content; size is filled */
     mote_span_t stretch; /* of the content, to be lent or copied */
-    mote_body_t body;
+    union {
+        mote_hearing_t hearing; /* before a transaction */
+        mote_body_t body;       /* within one */
+    } at;
     mote_reply_t reply;
-    uint32_t since_ms;
+    uint32_t now_ms;
+    uint32_t since_ms;   /* of what is awaited */
     uint32_t size_limit; /* what SIZE said; 0: nothing */
     uint16_t room_sent;
-    uint16_t skip;     /* of the command at hand, when it is longer than the room */
-    uint16_t dot_size; /* bytes of the room up to the end of data; 0: not in it */
-    uint16_t outstanding; /* commands said and not answered */
-    uint16_t rcpt_said;   /* where the speaking half goes on among the recipients */
-    uint16_t rcpt_due;    /* RCPTs said and not answered */
-    uint16_t rcpt_count;  /* RCPTs said in this transaction */
+    uint16_t skip;           /* of the command at hand, when it is longer than the room */
+    uint16_t dot_size;       /* bytes of the room up to the end of data; 0: not in it */
+    uint16_t outstanding;    /* commands said and not answered */
+    uint16_t unsent;         /* those of them that stand in a room of which nothing has left */
+    uint16_t rcpt_said;      /* where the speaking half is among the recipients */
+    uint16_t rcpt_due;       /* RCPTs said and not answered */
+    uint16_t rcpt_count;     /* RCPTs said in this transaction */
     uint16_t received_count; /* and answered with 2yz */
     uint16_t flags;
     uint8_t state;  /* mote_smtp_state_t: the listening half */
@@ -111,10 +124,6 @@ typedef struct mote_smtp {
     uint8_t mechanisms; /* and which mechanisms, less those that failed */
     uint8_t mechanism;  /* the one at hand */
     uint8_t auth_step;
-    mote_base64_decoder_t challenge;
-    uint8_t keyword; /* of the EHLO line at hand */
-    uint8_t word_size;
-    uint8_t word[20]; /* the longest word that means something to us: ENHANCEDSTATUSCODES */
 } mote_smtp_t;
 
 /**
@@ -142,8 +151,8 @@ mote_status_t mote_smtp_output(mote_smtp_t *smtp, uint32_t now_ms, mote_span_t *
 void mote_smtp_sent(mote_smtp_t *smtp, size_t size, uint32_t now_ms);
 
 /**
- * Takes bytes that came. Returns how many were used: fewer than given only when the session has ended or waits for
- * TLS.
+ * Takes bytes that came. Returns how many were used: fewer than given only when the session has ended. Bytes given
+ * while it waits for TLS, or behind the reply that lets TLS begin, end it: nobody may say anything there.
  */
 size_t mote_smtp_input(mote_smtp_t *smtp, mote_span_t bytes, uint32_t now_ms);
 
@@ -158,7 +167,7 @@ void mote_smtp_secured(mote_smtp_t *smtp, mote_status_t status, mote_protection_
 /** Tells the time. Returns by when it wants to be told again, in ms from now. A missed deadline ends the session. */
 uint32_t mote_smtp_tick(mote_smtp_t *smtp, uint32_t now_ms);
 
-/** Ends the session now: open recipients are transient, or in doubt after the end of data. */
+/** Ends the session now, cut: open recipients are transient, or in doubt after the end of data. */
 void mote_smtp_stop(mote_smtp_t *smtp, mote_status_t cause, uint32_t now_ms);
 
 /** Asks an idle session (MOTE_SMTP_AWAIT_MORE) to say QUIT. */

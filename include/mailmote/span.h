@@ -78,6 +78,8 @@ typedef struct mote_writer {
 
 /** A writer without skip. */
 mote_writer_t mote_writer(uint8_t *data, size_t capacity);
+/** A writer into what is left of a buffer; the buffer's size stays as it is. */
+mote_writer_t mote_buffer_writer(const mote_buffer_t *buffer);
 void mote_write(mote_writer_t *out, mote_span_t bytes);
 void mote_write_text(mote_writer_t *out, const char *text);
 void mote_write_u8(mote_writer_t *out, uint8_t octet);
