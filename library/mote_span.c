@@ -91,7 +91,7 @@ uint16_t mote_read_u16(mote_reader_t *in)
 {
     mote_span_t bytes = mote_read_span(in, 2);
 
-    return bytes.size == 2 ? (uint16_t)(bytes.data[0] << 8 | bytes.data[1]) : 0;
+    return (uint16_t)(bytes.size == 2 ? (unsigned)bytes.data[0] << 8 | bytes.data[1] : 0U);
 }
 
 uint32_t mote_read_u32(mote_reader_t *in)
