@@ -215,8 +215,11 @@ static mote_status_t end_message(mote_body_t *body, mote_span_t *stretch)
         return fail(body, MOTE_ERR_CONTENT);
     }
     body->state = AT_END;
+    if (!is_open) {
+        return MOTE_CLOSED;
+    }
     *stretch = crlf; /* RFC 5321 4.1.1.4: a last line without an end gets one */
-    return is_open ? MOTE_OK : MOTE_CLOSED;
+    return MOTE_OK;
 }
 
 mote_status_t mote_body_next(mote_body_t *body, mote_span_t *stretch, bool *is_stable)

@@ -213,7 +213,9 @@ void mote_dns_name_write(mote_writer_t *out, const mote_dns_name_t *name)
         if (!is_first) {
             mote_write_u8(out, '.');
         }
-        mote_write(out, label);
+        for (size_t i = 0; i < label.size; i++) {
+            mote_write_u8(out, mote_lower(label.data[i]));
+        }
         is_first = false;
     }
 }

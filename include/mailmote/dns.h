@@ -64,7 +64,7 @@ size_t mote_dns_name_from_text(mote_span_t text, uint8_t *wire, size_t capacity)
  */
 size_t mote_dns_name_copy(const mote_dns_name_t *name, uint8_t *wire, size_t capacity);
 
-/** Writes a name in letters and dots, without a trailing dot. Call it for host names only (below). */
+/** Writes a name in lower case letters and dots, without a trailing dot. Call it for host names only (below). */
 void mote_dns_name_write(mote_writer_t *out, const mote_dns_name_t *name);
 
 /**
