@@ -33,12 +33,20 @@ static void print_peer(const mote_recipient_t *recipient, const char *prepositio
     }
 }
 
+static void print_enhanced(const mote_report_t *report, const char *before, const char *behind)
+{
+    if (report->enhanced.klass != 0) {
+        printf("%s%u.%u.%u%s", before, report->enhanced.klass, report->enhanced.subject, report->enhanced.detail, behind);
+    }
+}
+
 static void print_reason(const mote_recipient_t *recipient)
 {
     const mote_report_t *report = &recipient->report;
 
-    if (report->code != 0) {
+    if (report->code != 0) { /* as the server said it */
         printf(": %u ", report->code);
+        print_enhanced(report, "", " ");
         report_clean(stdout, mote_buffer_span(&recipient->text));
         return;
     }
@@ -47,9 +55,7 @@ static void print_reason(const mote_recipient_t *recipient)
         printf(": ");
         report_clean(stdout, mote_buffer_span(&recipient->text));
     }
-    if (report->enhanced.klass != 0) {
-        printf(" (%u.%u.%u)", report->enhanced.klass, report->enhanced.subject, report->enhanced.detail);
-    }
+    print_enhanced(report, " (", ")");
 }
 
 static void print_plain(const mote_recipient_t *recipient)
@@ -105,9 +111,7 @@ static void print_json(const mote_recipient_t *recipient, uint32_t ms)
     printf(", \"ip\": \"");
     print_address(stdout, &recipient->peer);
     printf("\", \"tls\": \"%s\", \"code\": %u, \"enhanced\": \"", protections[recipient->protection], report->code);
-    if (report->enhanced.klass != 0) {
-        printf("%u.%u.%u", report->enhanced.klass, report->enhanced.subject, report->enhanced.detail);
-    }
+    print_enhanced(report, "", "");
     printf("\", \"reason\": \"%s\", \"text\": ", mote_status_text((mote_status_t)report->status));
     print_string(mote_buffer_span(&recipient->text));
     printf(", \"milliseconds\": %lu}\n", (unsigned long)ms);
