@@ -195,7 +195,6 @@ static mote_status_t hold_psa(mote_mbedtls_shared_t *shared)
     return status;
 }
 
-/* RFC 6066 4 */
 static unsigned char fragment_code(uint16_t bytes)
 {
     switch (bytes) {
@@ -212,14 +211,32 @@ static unsigned char fragment_code(uint16_t bytes)
     }
 }
 
-/* What mbedTLS was built without is not there to be set. */
-static int configure_features(mote_mbedtls_t *tls)
+/* RFC 6066 4. mbedTLS 3.6 refuses the answer that OpenSSL gives to it in TLS 1.3 (it forgets there that it has asked),
+   so it is asked for where TLS 1.2 is all that is offered. In TLS 1.3 the same is said by record_size_limit (RFC 8449),
+   by itself, where mbedTLS is built with MBEDTLS_SSL_RECORD_SIZE_LIMIT. */
+#if defined(MBEDTLS_SSL_MAX_FRAGMENT_LENGTH) && defined(MBEDTLS_SSL_PROTO_TLS1_2)
+static int limit_fragments(mbedtls_ssl_config *config, uint16_t bytes)
 {
-    mbedtls_ssl_config *config = &tls->config;
-    int code = 0;
+    unsigned char code = fragment_code(bytes);
 
+    if (code != MBEDTLS_SSL_MAX_FRAG_LEN_NONE) {
+        mbedtls_ssl_conf_max_tls_version(config, MBEDTLS_SSL_VERSION_TLS1_2);
+    }
+    return mbedtls_ssl_conf_max_frag_len(config, code);
+}
+#else
+static int limit_fragments(mbedtls_ssl_config *config, uint16_t bytes)
+{
+    (void)config;
+    return fragment_code(bytes) == MBEDTLS_SSL_MAX_FRAG_LEN_NONE ? 0 : MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE;
+}
+#endif
+
+/* What mbedTLS was built without is not there to be set. */
+static void leave_out(mbedtls_ssl_config *config)
+{
 #if defined(MBEDTLS_SSL_PROTO_TLS1_3)
-    /* Without a mode that resumes, servers spare us their tickets, and no early data can be. */
+    /* No mode that resumes, no early data. */
     mbedtls_ssl_conf_tls13_key_exchange_modes(config, MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL);
 #endif
 #if defined(MBEDTLS_SSL_SESSION_TICKETS)
@@ -228,15 +245,6 @@ static int configure_features(mote_mbedtls_t *tls)
 #if defined(MBEDTLS_SSL_RENEGOTIATION)
     mbedtls_ssl_conf_renegotiation(config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
 #endif
-#if defined(MBEDTLS_SSL_EXTENDED_MASTER_SECRET)
-    mbedtls_ssl_conf_extended_master_secret(config, MBEDTLS_SSL_EXTENDED_MS_ENABLED);
-#endif
-#if defined(MBEDTLS_SSL_MAX_FRAGMENT_LENGTH)
-    code = mbedtls_ssl_conf_max_frag_len(config, fragment_code(tls->shared->max_fragment_bytes));
-#else
-    (void)fragment_code;
-#endif
-    return code;
 }
 
 static int configure(mote_mbedtls_t *tls)
@@ -259,7 +267,8 @@ static int configure(mote_mbedtls_t *tls)
     if (tls->shared->anchors.version != 0) {
         mbedtls_ssl_conf_ca_chain(config, &tls->shared->anchors, NULL);
     }
-    return configure_features(tls);
+    leave_out(config);
+    return limit_fragments(config, tls->shared->max_fragment_bytes);
 }
 
 /* RFC 6066 3: SNI carries a host name without its last dot, never an address. mbedTLS wants a C string. */

@@ -41,7 +41,7 @@ mote_status_t mote_mbedtls_anchored(const mote_mbedtls_shared_t *shared, int cod
     if (mote_mbedtls_is_out_of_memory(code)) {
         return MOTE_ERR_MEMORY;
     }
-    if (code == MBEDTLS_ERR_X509_FILE_IO_ERROR) {
+    if (code == MBEDTLS_ERR_X509_FILE_IO_ERROR || code == MBEDTLS_ERR_PK_FILE_IO_ERROR) {
         return MOTE_ERR_SOURCE;
     }
     return code >= 0 && shared->anchors.version != 0 ? MOTE_OK : MOTE_ERR_ARGUMENT;

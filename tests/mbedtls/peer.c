@@ -384,6 +384,12 @@ void peer_hang_up(peer_t *peer)
 
 /* ---- the port ---- */
 
+/* Every other, but in no rhythm that a caller could fall into. */
+static bool is_odd_by_chance(unsigned number)
+{
+    return (number * 2654435761u >> 16 & 1) != 0;
+}
+
 /* One more call on the stream: whether it fails or must wait. */
 static mote_status_t count_call(peer_t *peer)
 {
@@ -391,7 +397,7 @@ static mote_status_t count_call(peer_t *peer)
     if (peer->fail_at != 0 && peer->call_count >= peer->fail_at) {
         return peer->fail_status;
     }
-    if (peer->call_count == peer->pending_at || (peer->pends_every_other && peer->call_count % 2 == 0)) {
+    if (peer->call_count == peer->pending_at || (peer->pends_often && is_odd_by_chance(peer->call_count))) {
         return MOTE_PENDING;
     }
     return MOTE_OK;

@@ -48,10 +48,10 @@ mote_span_t peer_own_certificate(void);
 
 typedef struct peer {
     /* how the link behaves; 0 everywhere: perfectly */
-    size_t chunk_bytes;     /* no call moves more than so many bytes */
-    unsigned pending_at;    /* this call (1..) is PENDING, once */
-    bool pends_every_other; /* each second call is PENDING */
-    unsigned fail_at;       /* this call and all later ones end with: */
+    size_t chunk_bytes;  /* no call moves more than so many bytes */
+    unsigned pending_at; /* this call (1..) is PENDING, once */
+    bool pends_often;    /* each second call is PENDING */
+    unsigned fail_at;    /* this call and all later ones end with: */
     mote_status_t fail_status;
     size_t cut_at;      /* after so many bytes to the client a FIN comes */
     bool is_stuffed;    /* nothing can be sent */
