@@ -1191,7 +1191,7 @@ static void end_filling(mote_delivery_t *delivery, mote_status_t status, uint32_
     }
     switch ((unsigned)status) {
     case MOTE_OK:
-        report.enhanced.klass = 0;
+        report = report_of(MOTE_STAGE_MAILBOX, status, 0, 0, 0);
         verdict = MOTE_VERDICT_ACCEPTED;
         break;
     case MOTE_ERR_NO_MAILBOX: /* RFC 3463 3.2 to 3.7 */

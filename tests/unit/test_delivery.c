@@ -1,0 +1,495 @@
+#include "fake_port.h"
+
+enum { RECIPIENT_COUNT = 4, STEP_COUNT = 200000 };
+
+static const mote_hop_t mx_hop = { .port = 25, .tls = MOTE_TLS_OPPORTUNISTIC };
+static const mote_hop_t relay_hop = { .host = { (const uint8_t *)"smtp.example.net", 16 }, .port = 25, .tls = MOTE_TLS_NONE };
+static const mote_route_t routes[] = {
+    { { (const uint8_t *)"here.example", 12 }, MOTE_ROUTE_LOCAL, 0, NULL },
+    { { (const uint8_t *)"relayed.example", 15 }, MOTE_ROUTE_RELAY, 1, &relay_hop },
+    { { NULL, 0 }, MOTE_ROUTE_MX, 1, &mx_hop },
+};
+
+/* A mailbox that keeps one mail in memory. */
+typedef struct box {
+    mote_mailbox_t mailbox;
+    mote_status_t begins;
+    mote_status_t commits;
+    char text[256];
+    size_t size;
+    unsigned stored;
+    unsigned aborted;
+    bool is_open;
+    unsigned pending;
+} box_t;
+
+static mote_status_t begin_box(void *self, mote_span_t reverse_path, const mote_address_t *recipient, int32_t size)
+{
+    box_t *box = self;
+
+    (void)reverse_path, (void)recipient, (void)size;
+    if (box->pending++ % 2 == 0) {
+        return MOTE_PENDING;
+    }
+    box->is_open = box->begins == MOTE_OK;
+    box->size = 0;
+    return box->begins;
+}
+
+static mote_status_t put_box(void *self, mote_span_t bytes)
+{
+    box_t *box = self;
+
+    if (box->pending++ % 2 == 0) {
+        return MOTE_PENDING;
+    }
+    assert_true(box->is_open && box->size + bytes.size <= sizeof box->text);
+    memcpy(box->text + box->size, bytes.data, bytes.size);
+    box->size += bytes.size;
+    return MOTE_OK;
+}
+
+static mote_status_t commit_box(void *self)
+{
+    box_t *box = self;
+
+    assert_true(box->is_open);
+    box->is_open = box->commits != MOTE_OK;
+    box->stored += box->commits == MOTE_OK ? 1 : 0;
+    return box->commits;
+}
+
+static void abort_box(void *self)
+{
+    box_t *box = self;
+
+    assert_true(box->is_open);
+    box->is_open = false;
+    box->aborted++;
+}
+
+/* Everything a delivery needs, in one place. */
+typedef struct bench {
+    fake_port_t fake;
+    mote_settings_t settings;
+    mote_dns_settings_t dns;
+    mote_endpoint_t server;
+    mote_mail_t mail;
+    mote_recipient_t recipients[RECIPIENT_COUNT];
+    uint8_t texts[RECIPIENT_COUNT][64];
+    uint8_t hosts[RECIPIENT_COUNT][64];
+    mote_memory_source_t source;
+    mote_delivery_t delivery;
+    uint8_t room[512];
+    box_t box;
+    uint32_t start_ms;
+    uint32_t now_ms;
+} bench_t;
+
+static bench_t bench;
+
+static void set_up(const char *zone, fake_server_t *servers, size_t server_count, const char *recipients)
+{
+    memset(&bench, 0, sizeof bench);
+    bench.start_ms = UINT32_MAX - 5000; /* PORT-4: the clock wraps on the way */
+    bench.now_ms = bench.start_ms;
+    bench.fake.zone = zone;
+    bench.fake.servers = servers;
+    bench.fake.server_count = server_count;
+    bench.fake.families = MOTE_FAMILY_IPV4 | MOTE_FAMILY_IPV6;
+    bench.fake.own_ip = "192.0.2.200";
+    bench.settings.smtp.hello_name = TEXT("pump.example.net");
+    bench.settings.routes = routes;
+    bench.settings.route_count = COUNT_OF(routes);
+    bench.box.mailbox.begin = begin_box;
+    bench.box.mailbox.put = put_box;
+    bench.box.mailbox.commit = commit_box;
+    bench.box.mailbox.abort = abort_box;
+    bench.box.mailbox.self = &bench.box;
+    bench.settings.mailbox = &bench.box.mailbox;
+    (void)mote_ip_parse(TEXT("192.0.2.53"), &bench.server.ip);
+    bench.server.port = 53;
+    bench.dns.servers = &bench.server;
+    bench.dns.server_count = 1;
+    mote_memory_source_init(&bench.source, TEXT("Subject: x\r\n\r\n.dot\r\n"));
+    bench.mail.source = &bench.source.source;
+    bench.mail.reverse_path = TEXT("pump@example.net");
+    bench.mail.recipients = bench.recipients;
+    while (*recipients != '\0') {
+        mote_recipient_t *recipient = &bench.recipients[bench.mail.recipient_count];
+        size_t size = strcspn(recipients, " ");
+
+        recipient->address = mote_span(recipients, size);
+        recipient->text.data = bench.texts[bench.mail.recipient_count];
+        recipient->text.capacity = sizeof bench.texts[0];
+        recipient->host.data = bench.hosts[bench.mail.recipient_count];
+        recipient->host.capacity = sizeof bench.hosts[0];
+        bench.mail.recipient_count++;
+        recipients += size + (recipients[size] == ' ' ? 1 : 0);
+    }
+}
+
+static mote_status_t start(void)
+{
+    mote_buffer_t room = { bench.room, sizeof bench.room, 0 };
+
+    return mote_delivery_start(&bench.delivery, &bench.settings, &bench.dns, &bench.mail, &fake_table, &bench.fake, room,
+                               bench.now_ms);
+}
+
+/* Steps until it has ended, moving the clock by what was asked for, or a little where the port only stalls. */
+static void run(void)
+{
+    unsigned steps = 0;
+
+    while (!mote_delivery_has_ended(&bench.delivery)) {
+        uint32_t wait_ms = mote_delivery_step(&bench.delivery, bench.now_ms);
+        uint32_t most_ms = bench.fake.stalls ? 10 : UINT32_MAX;
+
+        assert_true(++steps < STEP_COUNT);
+        bench.now_ms += wait_ms < most_ms ? wait_ms : most_ms;
+    }
+    bench.fake.is_over = true; /* PORT-13 */
+    assert_true(mote_delivery_is_settled(&bench.delivery));
+}
+
+/* "apt": accepted, permanent, transient; 'd' in doubt; upper case: held. */
+static void check_verdicts(const char *expected, const char *name)
+{
+    static const char letters[] = "?atpd";
+
+    for (size_t i = 0; i < bench.mail.recipient_count; i++) {
+        const mote_recipient_t *recipient = &bench.recipients[i];
+        char letter = letters[recipient->verdict];
+
+        if (recipient->report.held) {
+            letter = (char)(letter - 'a' + 'A');
+        }
+        if (letter != expected[i]) {
+            fail_msg("%s: recipient %u is '%c', not '%c' (%s at %s)", name, (unsigned)i, letter, expected[i],
+                     mote_status_text((mote_status_t)recipient->report.status),
+                     mote_stage_text((mote_stage_t)recipient->report.stage));
+        }
+    }
+}
+
+#define ONE_HOST "a.example MX 10 mx.a.example\nmx.a.example A 192.0.2.1\n"
+
+static const struct {
+    const char *name;
+    const char *zone;
+    fake_server_t servers[4];
+    const char *recipients;
+    const char *verdicts;
+    const char *order; /* of connections */
+    unsigned subject, detail; /* of the enhanced code of the first, when it is ours */
+} cases[] = {
+    { "by MX", ONE_HOST, { { .ip = "192.0.2.1" } }, "ops@a.example", "a", "192.0.2.1 ", 0, 0 },
+    { "two at one domain, one transaction", ONE_HOST, { { .ip = "192.0.2.1" } }, "ops@a.example dev@A.example", "aa",
+      "192.0.2.1 ", 0, 0 },
+    { "the same mailbox twice", ONE_HOST, { { .ip = "192.0.2.1" } }, "ops@a.example ops@A.EXAMPLE", "aa", "192.0.2.1 ", 0, 0 },
+    { "several domains", ONE_HOST "b.example MX 5 mx.a.example\n", { { .ip = "192.0.2.1" } }, "ops@a.example ops@b.example",
+      "aa", "192.0.2.1 192.0.2.1 ", 0, 0 },
+    { "implicit MX", "a.example A 192.0.2.1\n", { { .ip = "192.0.2.1" } }, "ops@a.example", "a", "192.0.2.1 ", 0, 0 },
+    { "no such domain", "a.example X -\n", { { 0 } }, "ops@a.example", "p", "", 1, 2 },
+    { "SERVFAIL never falls back", "a.example F -\na.example A 192.0.2.1\n", { { .ip = "192.0.2.1" } }, "ops@a.example", "t", "", 4, 3 },
+    { "silence", "a.example T -\n", { { 0 } }, "ops@a.example", "t", "", 4, 3 },
+    { "null MX", "a.example MX 0 .\na.example A 192.0.2.1\n", { { .ip = "192.0.2.1" } }, "ops@a.example", "p", "", 1, 10 },
+    { "domain without anything", "b.example A 192.0.2.1\n", { { 0 } }, "ops@a.example", "p", "", 4, 4 },
+    { "MX without address", "a.example MX 10 mx.a.example\na.example A 192.0.2.1\n", { { .ip = "192.0.2.1" } },
+      "ops@a.example", "p", "", 4, 4 },
+    { "soft outranks hard", "a.example MX 10 x.a.example\na.example MX 20 y.a.example\nx.a.example F -\ny.a.example X -\n",
+      { { 0 } }, "ops@a.example", "t", "", 4, 3 },
+    { "hard, then soft", "a.example MX 10 x.a.example\na.example MX 20 y.a.example\nx.a.example X -\ny.a.example F -\n",
+      { { 0 } }, "ops@a.example", "t", "", 4, 3 },
+    { "first host has no address, second takes it",
+      "a.example MX 10 x.a.example\na.example MX 20 mx.a.example\nx.a.example X -\nmx.a.example A 192.0.2.1\n",
+      { { .ip = "192.0.2.1" } }, "ops@a.example", "a", "192.0.2.1 ", 0, 0 },
+    { "one family fails, the other serves", "a.example MX 10 mx.a.example\nmx.a.example A 192.0.2.1\nmx.a.example T -\n",
+      { { .ip = "192.0.2.1" } }, "ops@a.example", "t", "", 4, 3 }, /* T covers both here: silence of all */
+    { "families alternate", "a.example MX 10 mx.a.example\nmx.a.example A 192.0.2.1\nmx.a.example A 192.0.2.2\n"
+      "mx.a.example AAAA 2001:db8::1\nmx.a.example AAAA 2001:db8::2\n",
+      { { .ip = "192.0.2.2" } }, "ops@a.example", "a", "2001:db8::1 192.0.2.1 2001:db8::2 192.0.2.2 ", 0, 0 },
+    { "a family that times out goes last", "a.example MX 10 mx.a.example\nmx.a.example A 192.0.2.1\nmx.a.example A 192.0.2.2\n"
+      "mx.a.example AAAA 2001:db8::1\nmx.a.example AAAA 2001:db8::2\n",
+      { { .ip = "2001:db8::1", .connects = MOTE_PENDING }, { .ip = "2001:db8::2" }, { .ip = "192.0.2.1", .connects = MOTE_ERR_REFUSED },
+        { .ip = "192.0.2.2", .connects = MOTE_ERR_REFUSED } },
+      "ops@a.example", "a", "2001:db8::1 192.0.2.1 192.0.2.2 2001:db8::2 ", 0, 0 },
+    { "421 at the greeting: the next", ONE_HOST "a.example MX 20 y.a.example\ny.a.example A 192.0.2.2\n",
+      { { .ip = "192.0.2.1", .greeting = "421 busy" }, { .ip = "192.0.2.2" } }, "ops@a.example", "a", "192.0.2.1 192.0.2.2 ", 0, 0 },
+    { "554 at every greeting is soft", ONE_HOST, { { .ip = "192.0.2.1", .greeting = "554 no" } }, "ops@a.example", "t", "192.0.2.1 ", 0, 0 },
+    { "550 at RCPT: not the next", ONE_HOST "a.example MX 20 y.a.example\ny.a.example A 192.0.2.2\n",
+      { { .ip = "192.0.2.1", .rcpt = "550 no" }, { .ip = "192.0.2.2" } }, "ops@a.example", "p", "192.0.2.1 ", 0, 0 },
+    { "two sessions, then later", ONE_HOST "a.example MX 20 y.a.example\ny.a.example A 192.0.2.2\na.example MX 30 z.a.example\n"
+      "z.a.example A 192.0.2.3\n",
+      { { .ip = "192.0.2.1", .mail = "421 no" }, { .ip = "192.0.2.2", .mail = "421 no" }, { .ip = "192.0.2.3" } },
+      "ops@a.example", "t", "192.0.2.1 192.0.2.2 ", 0, 0 },
+    { "loopback from DNS", "a.example MX 10 mx.a.example\nmx.a.example A 127.0.0.1\n", { { .ip = "127.0.0.1" } }, "ops@a.example", "p", "", 4, 6 },
+    { "multicast from DNS", "a.example MX 10 mx.a.example\nmx.a.example A 224.0.0.1\n", { { .ip = "224.0.0.1" } }, "ops@a.example", "p", "", 4, 4 },
+    { "ourselves by the address of the stream", "a.example MX 10 mx.a.example\nmx.a.example A 192.0.2.200\n",
+      { { .ip = "192.0.2.200" } }, "ops@a.example", "p", "192.0.2.200 ", 4, 6 },
+    { "ourselves behind a better one", ONE_HOST "a.example MX 20 me.a.example\nme.a.example A 192.0.2.200\na.example MX 30 z.a.example\n"
+      "z.a.example A 192.0.2.3\n",
+      { { .ip = "192.0.2.1", .connects = MOTE_ERR_REFUSED }, { .ip = "192.0.2.200" }, { .ip = "192.0.2.3" } },
+      "ops@a.example", "t", "192.0.2.1 192.0.2.200 ", 4, 1 },
+    { "literal without leave", "", { { .ip = "192.0.2.1" } }, "ops@[192.0.2.1]", "p", "", 1, 2 },
+    { "in doubt", ONE_HOST, { { .ip = "192.0.2.1", .takes_and_closes = true } }, "ops@a.example", "d", "192.0.2.1 ", 0, 0 },
+    { "through the relay", "smtp.example.net A 192.0.2.9\n", { { .ip = "192.0.2.9" } }, "ops@relayed.example", "a", "192.0.2.9 ", 0, 0 },
+    { "the relay does not exist", "smtp.example.net X -\n", { { 0 } }, "ops@relayed.example", "T", "", 4, 4 },
+    { "the relay refuses us", "smtp.example.net A 192.0.2.9\n", { { .ip = "192.0.2.9", .greeting = "554 go away" } }, "ops@relayed.example", "T", "192.0.2.9 ", 0, 0 },
+    { "a private relay is the caller's word", "smtp.example.net A 10.0.0.9\n", { { .ip = "10.0.0.9" } }, "ops@relayed.example", "a", "10.0.0.9 ", 0, 0 },
+    { "here, relayed and by MX", ONE_HOST "smtp.example.net A 192.0.2.9\n", { { .ip = "192.0.2.1" }, { .ip = "192.0.2.9", .rcpt = "550 no" } },
+      "ops@here.example ops@relayed.example ops@a.example postmaster", "apaa", "192.0.2.9 192.0.2.1 ", 0, 0 },
+    { "opportunistic TLS fails: in clear", ONE_HOST,
+      { { .ip = "192.0.2.1", .ehlo = "250-fake\r\n250-STARTTLS\r\n250 PIPELINING", .secures = MOTE_ERR_TLS } }, "ops@a.example", "a",
+      "192.0.2.1 192.0.2.1 ", 0, 0 },
+};
+
+static void verdicts(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        for (unsigned stalls = 0; stalls < 2; stalls++) {
+            fake_server_t servers[4];
+
+            memcpy(servers, cases[i].servers, sizeof servers);
+            set_up(cases[i].zone, servers, 4, cases[i].recipients);
+            for (size_t j = 0; j < 4; j++) {
+                servers[j].ip = servers[j].ip != NULL ? servers[j].ip : "none";
+            }
+            bench.fake.stalls = stalls != 0;
+            CHECK(start() == MOTE_OK, cases[i].name);
+            run();
+            check_verdicts(cases[i].verdicts, cases[i].name);
+            CHECK(strcmp(bench.fake.connect_order, cases[i].order) == 0, cases[i].name);
+            if (cases[i].subject != 0) {
+                CHECK(bench.recipients[0].report.enhanced.subject == cases[i].subject, cases[i].name);
+                CHECK(bench.recipients[0].report.enhanced.detail == cases[i].detail, cases[i].name);
+            }
+        }
+    }
+}
+
+/* Every call of the port fails once, at its n-th use for every n: always a verdict, and none that is not true. */
+static void every_call_fails(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        for (unsigned n = 1; n < 2000; n++) {
+            fake_server_t servers[4];
+            unsigned taken = 0;
+            unsigned accepted = 0;
+
+            memcpy(servers, cases[i].servers, sizeof servers);
+            set_up(cases[i].zone, servers, 4, cases[i].recipients);
+            for (size_t j = 0; j < 4; j++) {
+                servers[j].ip = servers[j].ip != NULL ? servers[j].ip : "none";
+            }
+            bench.fake.fails_at = n;
+            if (start() != MOTE_OK) {
+                continue;
+            }
+            run();
+            for (size_t j = 0; j < bench.mail.recipient_count; j++) {
+                accepted += bench.recipients[j].verdict == MOTE_VERDICT_ACCEPTED ? 1 : 0;
+            }
+            for (size_t j = 0; j < 4; j++) {
+                taken += servers[j].recipients;
+            }
+            CHECK(strstr(cases[i].name, "twice") != NULL || accepted <= taken + bench.box.stored, cases[i].name);
+            if (bench.fake.calls < n) {
+                break; /* all have failed in turn */
+            }
+        }
+    }
+}
+
+/* PORT-13: stop after any number of steps: verdicts for all, and no call of the port afterwards. */
+static void stop_anywhere(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        for (unsigned steps = 0; steps < 400; steps++) {
+            fake_server_t servers[4];
+            bool has_ended = false;
+
+            memcpy(servers, cases[i].servers, sizeof servers);
+            set_up(cases[i].zone, servers, 4, cases[i].recipients);
+            for (size_t j = 0; j < 4; j++) {
+                servers[j].ip = servers[j].ip != NULL ? servers[j].ip : "none";
+            }
+            bench.fake.stalls = true;
+            assert_int_equal(start(), MOTE_OK);
+            for (unsigned step = 0; step < steps && !has_ended; step++) {
+                bench.now_ms += mote_delivery_step(&bench.delivery, bench.now_ms) > 1000 ? 1000 : 0;
+                has_ended = mote_delivery_has_ended(&bench.delivery);
+            }
+            mote_delivery_stop(&bench.delivery, bench.now_ms);
+            bench.fake.is_over = true;
+            CHECK(mote_delivery_has_ended(&bench.delivery) && mote_delivery_is_settled(&bench.delivery), cases[i].name);
+            for (size_t j = 0; j < bench.mail.recipient_count; j++) {
+                CHECK(bench.recipients[j].verdict != MOTE_VERDICT_PENDING, cases[i].name);
+            }
+            CHECK(!bench.box.is_open, cases[i].name);
+            if (has_ended) {
+                break;
+            }
+        }
+    }
+}
+
+static void refused_at_start(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *sender;
+        const char *recipients;
+        mote_status_t status;
+    } rows[] = {
+        { "bad recipient", "a@example.net", "ops@a.example x", MOTE_ERR_ADDRESS },
+        { "injection", "a@example.net", "a@b.example>\r\nDATA", MOTE_ERR_ADDRESS },
+        { "bad sender", "a", "ops@a.example", MOTE_ERR_ADDRESS },
+        { "bare postmaster as sender", "postmaster", "ops@a.example", MOTE_ERR_ADDRESS },
+        { "nobody", "a@example.net", "", MOTE_ERR_ARGUMENT },
+        { "the null sender", "", "ops@a.example", MOTE_OK },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        set_up(ONE_HOST, NULL, 0, rows[i].recipients);
+        bench.mail.reverse_path = mote_span_text(rows[i].sender);
+        CHECK(start() == rows[i].status, rows[i].name);
+        if (rows[i].status != MOTE_OK) {
+            CHECK(mote_delivery_has_ended(&bench.delivery), rows[i].name);
+        }
+    }
+    set_up(ONE_HOST, NULL, 0, "ops@a.example");
+    bench.settings.smtp.hello_name = TEXT("localhost"); /* SMTP-6 */
+    assert_int_equal(start(), MOTE_ERR_ARGUMENT);
+    set_up(ONE_HOST, NULL, 0, "ops@a.example");
+    bench.settings.mailbox = NULL;
+    assert_int_equal(start(), MOTE_ERR_ARGUMENT);
+    set_up(ONE_HOST, NULL, 0, "ops@a.example");
+    bench.settings.route_count = 2; /* no row for a.example */
+    assert_int_equal(start(), MOTE_ERR_ARGUMENT);
+}
+
+static void mailbox_verdicts(void **state) /* LOCAL-8, LOCAL-9, LOCAL-10 */
+{
+    static const struct {
+        mote_status_t begins, commits;
+        const char *verdict;
+        unsigned subject, detail;
+    } rows[] = {
+        { MOTE_OK, MOTE_OK, "a", 0, 0 },
+        { MOTE_ERR_NO_MAILBOX, MOTE_OK, "p", 1, 1 },
+        { MOTE_ERR_TOO_LARGE, MOTE_OK, "p", 2, 3 },
+        { MOTE_ERR_QUOTA, MOTE_OK, "t", 2, 2 },
+        { MOTE_ERR_STORAGE, MOTE_OK, "t", 3, 0 },
+        { MOTE_OK, MOTE_ERR_STORAGE, "t", 3, 0 },
+        { MOTE_OK, MOTE_ERR_QUOTA, "t", 2, 2 },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        set_up("", NULL, 0, "ops@here.example");
+        bench.box.begins = rows[i].begins;
+        bench.box.commits = rows[i].commits;
+        assert_int_equal(start(), MOTE_OK);
+        run();
+        check_verdicts(rows[i].verdict, mote_status_text(rows[i].begins));
+        assert_int_equal(bench.recipients[0].report.enhanced.subject, rows[i].subject);
+        assert_int_equal(bench.recipients[0].report.enhanced.detail, rows[i].detail);
+        assert_false(bench.box.is_open);
+        if (rows[i].verdict[0] == 'a') {
+            assert_int_equal(bench.box.size, 20);
+            assert_memory_equal(bench.box.text, "Subject: x\r\n\r\n.dot\r\n", 20);
+        }
+    }
+}
+
+static void total_timeout(void **state)
+{
+    static const char *const greetings[] = { "220-never", "220 fake" }; /* the second one hangs in EHLO */
+    static const mote_timeouts_t timeouts = { .total_s = 7 };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(greetings); i++) {
+        fake_server_t server = { .ip = "192.0.2.1", .greeting = greetings[i], .ehlo = "250-never" };
+
+        set_up(ONE_HOST, &server, 1, "ops@a.example ops@gone.example");
+        bench.settings.smtp.timeouts = &timeouts;
+        assert_int_equal(start(), MOTE_OK);
+        run();
+        check_verdicts("tt", greetings[i]);
+        assert_int_equal(bench.now_ms - bench.start_ms, 7000);
+        assert_int_equal(bench.recipients[0].report.status, MOTE_ERR_TIMEOUT);
+    }
+}
+
+/* SMTP-47: a kept stream serves a next mail with the same next hop; a stale one costs a connection, not the mail. */
+static void next_mail(void **state)
+{
+    static const struct {
+        const char *name;
+        bool closes_when_idle;
+        const char *second;
+        unsigned connections;
+    } rows[] = {
+        { "same relay", false, "dev@relayed.example", 1 },
+        { "the relay has closed", true, "dev@relayed.example", 2 },
+        { "another hop", false, "dev@a.example", 1 },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        fake_server_t servers[] = { { .ip = "192.0.2.9", .closes_when_idle = rows[i].closes_when_idle }, { .ip = "192.0.2.1" } };
+
+        set_up(ONE_HOST "smtp.example.net A 192.0.2.9\n", servers, 2, "ops@relayed.example");
+        bench.settings.smtp.keeps_stream = true;
+        assert_int_equal(start(), MOTE_OK);
+        run();
+        check_verdicts("a", rows[i].name);
+        bench.fake.is_over = false;
+        bench.recipients[1] = bench.recipients[0];
+        bench.recipients[1].address = mote_span_text(rows[i].second);
+        bench.mail.recipients = &bench.recipients[1];
+        assert_int_equal(mote_delivery_next(&bench.delivery, &bench.mail, bench.now_ms), MOTE_OK);
+        run();
+        CHECK(bench.recipients[1].verdict == MOTE_VERDICT_ACCEPTED, rows[i].name);
+        CHECK(servers[0].connections == rows[i].connections, rows[i].name);
+        CHECK(servers[0].mails + servers[1].mails == 2, rows[i].name);
+        bench.fake.is_over = false;
+        mote_delivery_stop(&bench.delivery, bench.now_ms);
+    }
+}
+
+static void reports(void **state)
+{
+    fake_server_t server = { .ip = "192.0.2.1", .rcpt = "550 5.1.1 no such user" };
+    const mote_recipient_t *recipient = &bench.recipients[0];
+
+    (void)state;
+    set_up(ONE_HOST, &server, 1, "ops@a.example");
+    assert_int_equal(start(), MOTE_OK);
+    run();
+    assert_int_equal(recipient->report.code, 550);
+    assert_int_equal(recipient->report.enhanced.klass, 5);
+    assert_int_equal(recipient->report.stage, MOTE_STAGE_RCPT);
+    assert_true(mote_span_equals(mote_buffer_span(&recipient->text), TEXT("no such user")));
+    assert_true(mote_span_equals(mote_buffer_span(&recipient->host), TEXT("mx.a.example")));
+    assert_int_equal(recipient->peer.family, MOTE_FAMILY_IPV4);
+    for (unsigned i = 0; i < MOTE_STAGE_COUNT; i++) {
+        assert_true(strlen(mote_stage_text((mote_stage_t)i)) > 0);
+    }
+    assert_string_equal(mote_stage_text(MOTE_STAGE_COUNT), "unknown");
+    assert_string_equal(mote_verdict_text(MOTE_VERDICT_IN_DOUBT), "in doubt");
+    assert_string_equal(mote_verdict_text((mote_verdict_t)9), "unknown");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(verdicts),         cmocka_unit_test(every_call_fails), cmocka_unit_test(stop_anywhere),
+        cmocka_unit_test(refused_at_start), cmocka_unit_test(mailbox_verdicts), cmocka_unit_test(total_timeout),
+        cmocka_unit_test(next_mail),        cmocka_unit_test(reports),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
