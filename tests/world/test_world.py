@@ -38,6 +38,8 @@ def send(message, *recipients, sender="pump@example.net", options=(), words=(), 
     return W.mailmote("send", "-f", sender, *words, *recipients, stdin=message, options=options, **more)
 
 
+POSTFIX_587 = ["relay=submission.example.net:587", "relay_user=" + world.USER]
+POSTFIX_465 = ["relay=submission.example.net", "relay_user=" + world.USER]
 RELAY_587 = ["relay=smtp.example.net:587", "relay_user=" + world.USER]
 RELAY_465 = ["relay=smtp.example.net", "relay_user=" + world.USER]
 
@@ -113,6 +115,12 @@ class EveryMessageArrivesByteForByte(unittest.TestCase):
 
     def test_opensmtpd_by_mx(self):
         self.deliver("opensmtpd", "opensmtpd.example", ["mx_tls=none"])
+
+    def test_postfix_by_relay_with_starttls_and_auth(self):
+        self.deliver("postfix", "far.example", POSTFIX_587 + secret())
+
+    def test_postfix_by_relay_with_implicit_tls_and_auth(self):
+        self.deliver("postfix", "far.example", POSTFIX_465 + secret())
 
     def test_exim_by_relay_with_starttls_and_auth(self):
         self.deliver("exim", "elsewhere.example", RELAY_587 + secret())
@@ -324,7 +332,7 @@ class Submission(unittest.TestCase):
     def test_unknown_ca(self):  # TLS-12
         options = [option for option in secret() if not option.startswith("ca_file")]
         code, out, _ = send(head("ca") + b"x\n", "ops@a.example",
-                            options=RELAY_465 + options + ["ca_file=%s/other.crt" % W.certificates])
+                            options=RELAY_465 + options + ["ca_file=%s/stranger.pem" % W.certificates])
         self.assertEqual(code, 75, out)
         self.assertIn("certificate", out)
 
@@ -342,8 +350,8 @@ class Submission(unittest.TestCase):
             return peer, out
 
     def test_expired_certificate(self):  # TLS-12
-        _, out = self.relay(plain_server(extensions=["STARTTLS", "AUTH PLAIN"],
-                                         certificate=str(W.certificates / "old.pem")), 75)
+        old = W.make_certificate("old", "DNS:script.example.net", dates=("20200101000000Z", "20210101000000Z"))
+        _, out = self.relay(plain_server(extensions=["STARTTLS", "AUTH PLAIN"], certificate=old), 75)
         self.assertIn("expired", out)
 
     def test_starttls_stripped(self):  # TLS-4
@@ -363,18 +371,17 @@ class Submission(unittest.TestCase):
         self.assertEqual(len(peer.lines), 2)
 
     def test_certificate_good_and_auth_lost(self):  # AUTH-3
-        good = W.make_certificate("script", "DNS:script.example.net") or str(W.certificates / "script.pem")
+        good = W.make_certificate("script", "DNS:script.example.net")
         peer, out = self.relay(plain_server(extensions=["STARTTLS"], certificate=good), 77)
         self.assertNotIn(b"MAIL", [line[:4] for line in peer.lines])
 
     def test_tls_cut_before_the_final_reply(self):  # TLS-28: in doubt
-        W.make_certificate("script", "DNS:script.example.net")
+        good = W.make_certificate("script", "DNS:script.example.net")
 
         def vanish(it, line):
             it.say("354 go\n")
             it.hear_content()
             raise EOFError
-        good = str(W.certificates / "script.pem")
         _, out = self.relay(plain_server({"DATA": vanish, "AUTH": "235 ok"}, ["STARTTLS", "AUTH PLAIN", "PIPELINING"], good), 75)
         self.assertIn("in doubt", out)
 

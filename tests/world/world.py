@@ -1,11 +1,13 @@
 """A private world: name servers, mail servers and a device, in network namespaces of its own.
 
 The process itself lives in the servers' namespace; the device's namespace is joined to it by a veth pair. Nothing
-can leave, nothing of the machine is touched, and every process is ended by its own id. The servers are Debian's,
-unpacked below build/world by scripts/setup --test.
+can leave and nothing of the machine is touched. Every process lives in a process namespace that ends with us, however
+we end. Worlds know nothing of each other, so several may run at once. The servers are Debian's, unpacked below
+build/world by scripts/setup --world.
 
     device      192.0.2.1   2001:db8::1
-    postfix     192.0.2.10  2001:db8::10    port 25, STARTTLS
+    postfix     192.0.2.10  2001:db8::10    port 25 (STARTTLS); 587 (STARTTLS, AUTH) and 465 (TLS, AUTH), which pass
+                                            mail on by MX; 2512 and 2513 as 587, with TLS 1.2 only and 1.3 only
     exim        192.0.2.11  2001:db8::11    ports 25, 587 (STARTTLS, AUTH), 465 (TLS, AUTH)
     opensmtpd   192.0.2.12  2001:db8::12    port 25, no TLS
     scripted    192.0.2.13 to .19           whatever a test puts there
@@ -37,12 +39,13 @@ def enter(argv):
     """Starts this program again in namespaces of its own, once."""
     if os.environ.get("MAILMOTE_WORLD") == "inside":
         return
-    if os.geteuid() != 0:
-        sys.exit("world: needs root, for namespaces (sudo %s)" % " ".join(argv))
     if not (ROOT / "unbound/.whole").exists():
-        sys.exit("world: the servers are missing; run scripts/setup --test")
-    os.environ["MAILMOTE_WORLD"] = "inside"
-    os.execvp("unshare", ["unshare", "--net", "--mount", "--propagation", "private", sys.executable, *argv])
+        sys.exit("world: the servers are missing; run scripts/setup --world")
+    root = [] if os.geteuid() == 0 else ["sudo", "--preserve-env=MAILMOTE"]  # namespaces with several users need root
+    inside = ["env", "MAILMOTE_WORLD=inside", sys.executable, *argv]
+    words = [*root, "unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
+             "--propagation", "private", *inside]
+    os.execvp(words[0], words)
 
 
 def sh(*words, **options):
@@ -59,7 +62,7 @@ class World:
         self.config = self.folder / "mailmote.conf"
         self.device = None
         try:
-            self._make_users()
+            self._make_etc()
             self._make_network()
         except BaseException:
             self.stop()
@@ -67,20 +70,20 @@ class World:
 
     # ---- the ground ----
 
-    def _make_users(self):
-        """Users of our own, seen only in here."""
-        passwd = pathlib.Path("/etc/passwd").read_text()
-        group = pathlib.Path("/etc/group").read_text()
-        names = set(line.split(":")[0] for line in passwd.splitlines())
-        groups = set(line.split(":")[0] for line in group.splitlines())
-        for name, number in USERS.items():
-            if name not in names:
-                passwd += "%s:x:%d:%d::/nonexistent:/usr/sbin/nologin\n" % (name, number, number)
-            if name not in groups:
-                group += "%s:x:%d:\n" % (name, number)
-        for name, text in (("passwd", passwd), ("group", group)):
-            (self.folder / name).write_text(text)
-            sh("mount", "--bind", str(self.folder / name), "/etc/" + name)
+    def _make_etc(self):
+        """Users and a name server of our own, laid over /etc and seen only in here."""
+        etc = self.folder / "etc"
+        etc.mkdir()
+        for name, form in (("passwd", "%s:x:%d:%d::/nonexistent:/usr/sbin/nologin\n"), ("group", "%s:x:%d:\n")):
+            text = pathlib.Path("/etc", name).read_text()
+            known = set(line.split(":")[0] for line in text.splitlines())
+            for user, number in USERS.items():
+                if user not in known:
+                    text += form % ((user, number, number) if name == "passwd" else (user, number))
+            (etc / name).write_text(text)
+        (etc / "resolv.conf").write_text("nameserver 192.0.2.54\n")
+        (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files dns\n")
+        sh("mount", "-t", "overlay", "overlay", "-o", "lowerdir=%s:/etc" % etc, "/etc")
         self.box = pwd.getpwnam("box")
 
     def _make_network(self):
@@ -108,13 +111,16 @@ class World:
         options.setdefault("timeout", 60)
         return subprocess.run(["nsenter", "--net=/proc/%d/ns/net" % self.device.pid, *words], **options)
 
-    def spawn(self, package, *words):
-        """Starts a server out of its unpacked package, laid over /usr for it alone."""
-        script = ('mount -t overlay overlay -o lowerdir=%s/usr:/usr /usr && exec "$@"' % (ROOT / package))
+    def spawn(self, package, *words, text=None):
+        """Starts a server out of its unpacked package, laid over /usr for it alone, with a /run of its own. text: what it reads."""
+        script = ('mount -t overlay overlay -o lowerdir=%s/usr:/usr /usr && mount -t tmpfs tmpfs /run && exec "$@"'
+                  % (ROOT / package))
         with open(self.folder / (package + ".log"), "ab") as log:
             process = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", *words],
-                                       stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+                                       stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)
         self.processes.append(process)
+        process.stdin.write((text or "").encode())
+        process.stdin.close()
         return process
 
     def wait_for(self, address, port, what):
@@ -144,8 +150,7 @@ class World:
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait(5)
-        for name in ("passwd", "group"):
-            subprocess.run(["umount", "/etc/" + name], stderr=subprocess.DEVNULL)
+        subprocess.run(["umount", "/etc"], stderr=subprocess.DEVNULL)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # ---- names ----
@@ -175,7 +180,7 @@ class World:
         "large.example": "".join("@ MX %d host%d.with.a.rather.long.name.that.nobody.has.ever.seen.anywhere\n" % (100 + i, i)
                                  for i in range(60)) + "@ MX 10 mx.postfix.example.\n",
         "example.net": "device A 192.0.2.1\nsmtp A 192.0.2.11\nsmtp AAAA 2001:db8::11\nother A 192.0.2.11\n"
-                       "script A 192.0.2.13\n",
+                       "submission A 192.0.2.10\nsubmission AAAA 2001:db8::10\nscript A 192.0.2.13\n",
         "script.example": "@ MX 10 mx\nmx A 192.0.2.13\n",
         "scripts.example": "@ MX 10 mx\n@ MX 20 mx2\nmx A 192.0.2.13\nmx2 A 192.0.2.14\n",
     }
@@ -206,37 +211,52 @@ class World:
     # ---- certificates ----
 
     def make_certificates(self):
-        """A CA of our own (ca.pem) and server certificates signed by it: NAME.pem holds key and chain."""
+        """A CA of our own (ca.pem), and the certificate of the real servers."""
         self.certificates = self.folder / "certificates"
         self.certificates.mkdir()
-        sh("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30",
-           "-subj", "/CN=Test CA", "-keyout", "ca.key", "-out", "ca.pem", cwd=self.certificates, stderr=subprocess.DEVNULL)
-        self.make_certificate("good", "DNS:smtp.example.net,DNS:mx.postfix.example,DNS:mx.exim.example")
-        self.make_certificate("other", "DNS:other.example.org")
-        self.make_certificate("old", "DNS:script.example.net", ["-not_before", "20200101000000Z", "-not_after",
-                                                                "20210101000000Z"])
+        (self.certificates / "index").write_text("")
+        (self.certificates / "ca.conf").write_text(
+            "[ca]\ndefault_ca=d\n[d]\ndatabase=index\nrand_serial=yes\nnew_certs_dir=.\npolicy=p\n"
+            "default_md=sha256\nunique_subject=no\n[p]\ncommonName=supplied\n[req]\ndistinguished_name=n\n[n]\n")
+        for name in ("ca", "stranger"):  # the second is a CA that nobody trusts
+            self._openssl("req", "-config", "ca.conf", "-x509", *self.KEYS["ec"], "-days", "30", "-subj", "/CN=" + name,
+                          "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=keyCertSign", "-addext",
+                          "subjectKeyIdentifier=hash", "-keyout", name + ".key", "-out", name + ".crt")
+            shutil.copy(self.certificates / (name + ".crt"), self.certificates / (name + ".pem"))
+        self.make_certificate("good", "DNS:smtp.example.net,DNS:submission.example.net,DNS:mx.postfix.example,"
+                                      "DNS:mx.exim.example")
 
-    def make_certificate(self, name, names, dates=()):
-        folder = self.certificates
-        sh("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
-           "/CN=server", "-keyout", name + ".key", "-out", name + ".csr", cwd=folder, stderr=subprocess.DEVNULL)
-        (folder / (name + ".ext")).write_text("subjectAltName=%s\nextendedKeyUsage=serverAuth\n" % names)
-        if dates:
-            (folder / "ca.conf").write_text(
-                "[ca]\ndefault_ca=d\n[d]\ndir=.\ndatabase=index\nserial=serial\nnew_certs_dir=.\npolicy=p\n"
-                "default_md=sha256\nunique_subject=no\n[p]\ncommonName=supplied\n")
-            (folder / "index").write_text("")
-            (folder / "serial").write_text("1000\n")
-            old = dates[1], dates[3]
-            sh("openssl", "ca", "-batch", "-notext", "-config", "ca.conf", "-cert", "ca.pem", "-keyfile", "ca.key", "-in",
-               name + ".csr", "-out", name + ".crt", "-startdate", old[0], "-enddate", old[1], "-extfile", name + ".ext",
-               cwd=folder, stderr=subprocess.DEVNULL)
-        else:
-            sh("openssl", "x509", "-req", "-in", name + ".csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
-               "-days", "20", "-out", name + ".crt", "-extfile", name + ".ext", cwd=folder, stderr=subprocess.DEVNULL)
-        (folder / (name + ".pem")).write_text((folder / (name + ".key")).read_text() + (folder / (name + ".crt")).read_text())
-        for path in glob.glob(str(folder / (name + ".*"))):
-            os.chmod(path, 0o644)
+    KEYS = {"ec": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
+            "p384": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:secp384r1", "-nodes"],
+            "rsa": ["-newkey", "rsa:2048", "-nodes"]}
+
+    def _openssl(self, *words):
+        sh("openssl", *words, cwd=self.certificates, stderr=subprocess.DEVNULL)
+
+    def make_certificate(self, name, names="", issuer="ca", key="ec", common_name="server", purpose="serverAuth",
+                         is_ca=False, dates=(None, None), chain=()):
+        """Makes a certificate; gives the path of a file of its key, itself and the chain of names given.
+
+        names is a subjectAltName; dates are first and last second as YYYYMMDDHHMMSSZ; issuer may be any certificate
+        made before, or the name itself for a self-signed one.
+        """
+        hour = 3600
+        first, last = (date or time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + shift))
+                       for date, shift in zip(dates, (-hour, 480 * hour)))
+        (self.certificates / (name + ".ext")).write_text(
+            "basicConstraints=critical,CA:%s\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n%s%s"
+            % ("TRUE" if is_ca else "FALSE", "subjectAltName=%s\n" % names if names else "",
+               "extendedKeyUsage=%s\n" % purpose if purpose and not is_ca else ""))
+        self._openssl("req", "-config", "ca.conf", *self.KEYS[key], "-subj", "/CN=" + common_name, "-keyout", name + ".key",
+                      "-out", name + ".csr")
+        signer = ["-selfsign"] if issuer == name else ["-cert", issuer + ".crt"]
+        self._openssl("ca", "-batch", "-notext", "-config", "ca.conf", *signer, "-keyfile", issuer + ".key", "-in",
+                      name + ".csr", "-out", name + ".crt", "-startdate", first, "-enddate", last, "-extfile", name + ".ext")
+        parts = [name + ".key", name + ".crt", *(part + ".crt" for part in chain)]
+        path = self.certificates / (name + ".pem")
+        path.write_text("".join((self.certificates / part).read_text() for part in parts))
+        os.chmod(path, 0o644)
+        return str(path)
 
     @property
     def ca(self):
@@ -272,13 +292,14 @@ class World:
         os.chown(queue / "public", user, drop)
         os.chmod(queue / "public", 0o710)
         domains = "postfix.example six.example alias.example moved.example mail.moved.example implicit.example " \
-                  "backup.example refused.example missing.example two.example large.example self.example"
+                  "backup.example refused.example missing.example two.example large.example self.example far.example"
         good = self.certificates / "good.pem"
         (config / "main.cf").write_text("\n".join([
             "compatibility_level = 3.6", "queue_directory = %s" % queue, "data_directory = %s" % data,
             "command_directory = /usr/sbin", "daemon_directory = /usr/lib/postfix/sbin",
             "shlib_directory = /usr/lib/postfix", "meta_directory = %s" % config, "mail_owner = postfix",
             "setgid_group = postdrop", "myhostname = mx.postfix.example", "mydestination =", "local_recipient_maps =",
+            "mynetworks =", "relay_domains =",
             "inet_interfaces = 192.0.2.10, 2001:db8::10", "inet_protocols = all", "local_transport = error:none",
             "virtual_mailbox_domains = " + domains, "virtual_mailbox_base = %s" % boxes,
             "virtual_mailbox_maps = inline:{ %s }" % ", ".join(
@@ -288,14 +309,33 @@ class World:
             "smtpd_recipient_restrictions = reject_unauth_destination", "message_size_limit = 30000000",
             "virtual_mailbox_limit = 0", "smtpd_peername_lookup = no", "strict_rfc821_envelopes = yes",
             "maillog_file = %s/postfix.log" % folder, "maillog_file_prefixes = %s" % folder, ""]))
+        (config / "sasl").mkdir()  # where Debian's Postfix has Cyrus SASL look
+        (config / "sasl/smtpd.conf").write_text("pwcheck_method: auxprop\nauxprop_plugin: sasldb\n"
+                                                "mech_list: PLAIN LOGIN\nsasldb_path: %s/sasldb\n" % config)
+        name, realm = USER.split("@")
+        self.spawn("postfix", "saslpasswd2", "-p", "-c", "-f", str(config / "sasldb"), "-u", realm, name,
+                   text=PASSWORD).wait(10)
+        os.chown(config / "sasldb", user, -1)
         (config / "master.cf").write_text(
             "smtp inet n - n - - smtpd\ncleanup unix n - n - 0 cleanup\nqmgr unix n - n 300 1 qmgr\n"
             "tlsmgr unix - - n 1000? 1 tlsmgr\nrewrite unix - - n - - trivial-rewrite\nbounce unix - - n - 0 bounce\n"
             "defer unix - - n - 0 bounce\ntrace unix - - n - 0 bounce\nerror unix - - n - - error\n"
             "retry unix - - n - - error\nvirtual unix - n n - - virtual\nproxymap unix - - n - - proxymap\n"
-            "anvil unix - - n - 1 anvil\npostlog unix-dgram n - n - 1 postlogd\n")
+            "smtp unix - - n - - smtp\nscache unix - - n - 1 scache\n"
+            "anvil unix - - n - 1 anvil\npostlog unix-dgram n - n - 1 postlogd\n"
+            + self._submission(587) + self._submission(465, "smtpd_tls_wrappermode=yes")
+            + self._submission(2512, "smtpd_tls_mandatory_protocols=TLSv1.2")
+            + self._submission(2513, "smtpd_tls_mandatory_protocols=TLSv1.3"))
         self.spawn("postfix", "env", "MAIL_CONFIG=%s" % config, "/usr/lib/postfix/sbin/master", "-d")
-        self.wait_for("192.0.2.10", 25, "postfix")
+        for port in (25, 587, 465, 2512, 2513):
+            self.wait_for("192.0.2.10", port, "postfix")
+
+    @staticmethod
+    def _submission(port, *more):
+        """A service of master.cf that takes mail from those who have a password, and passes it on to anywhere."""
+        settings = ["smtpd_tls_security_level=encrypt", "smtpd_sasl_auth_enable=yes", "smtpd_sasl_security_options=noanonymous",
+                    "smtpd_recipient_restrictions=permit_sasl_authenticated,reject", *more]
+        return "%d inet n - n - - smtpd\n" % port + "".join("  -o %s\n" % setting for setting in settings)
 
     EXIM = """
 primary_hostname = mx.exim.example
