@@ -32,7 +32,7 @@ static int remove_root(void **state)
 
 static char *path_of(const char *name)
 {
-    static char path[256];
+    static char path[512];
 
     (void)snprintf(path, sizeof path, "%s/%s", root, name);
     return path;
