@@ -15,52 +15,37 @@ static bool is_own_name(const mote_dns_name_t *host, const mote_span_t *own_name
     return false;
 }
 
-/* Ourselves in the list: that preference and all worse ones are out. Also tells whether any exchange is not ".". */
-static void find_limit(mote_dns_answer_t answer, const mote_span_t *own_names, size_t own_name_count, uint32_t *limit,
-                       bool *is_null)
-{
-    mote_dns_record_t record;
-
-    *is_null = true;
-    while (mote_dns_next(&answer, &record)) {
-        *is_null &= mote_dns_name_is_root(&record.exchange);
-        if (record.preference < *limit && is_own_name(&record.exchange, own_names, own_name_count)) {
-            *limit = record.preference;
-        }
-    }
-}
-
 mote_status_t mote_mx_next(const mote_dns_answer_t *answer, uint32_t seed, const mote_span_t *own_names,
                            size_t own_name_count, mote_mx_rank_t *rank, uint32_t *limit, mote_dns_name_t *host)
 {
     mote_dns_answer_t walk = *answer;
-    mote_mx_rank_t best = { UINT32_MAX, UINT32_MAX };
+    mote_mx_rank_t best = { UINT32_MAX, 0 };
     mote_dns_record_t record;
-    bool was_limited = false;
-    bool is_null;
+    bool is_null = true;
 
-    find_limit(*answer, own_names, own_name_count, limit, &is_null);
+    while (mote_dns_next(&walk, &record)) {
+        const mote_dns_name_t *exchange = &record.exchange;
+        mote_mx_rank_t candidate = { record.preference + UINT32_C(1), 0 };
+
+        is_null = is_null && mote_dns_name_is_root(exchange);
+        if (record.preference < *limit && is_own_name(exchange, own_names, own_name_count)) {
+            *limit = record.preference;
+        }
+        if (candidate.preference <= best.preference && candidate.preference >= rank->preference &&
+            mote_dns_name_is_host(exchange)) {
+            candidate.tie = mote_dns_name_hash(exchange, seed);
+            if (is_before(rank, &candidate) && is_before(&candidate, &best)) {
+                best = candidate;
+                *host = *exchange;
+            }
+        }
+    }
     if (is_null) {
         return MOTE_ERR_NULL_MX; /* RFC 7505 3 */
     }
-    while (mote_dns_next(&walk, &record)) {
-        mote_mx_rank_t candidate = { record.preference + UINT32_C(1), 0 };
-
-        if (!mote_dns_name_is_host(&record.exchange)) {
-            continue;
-        }
-        if (record.preference >= *limit) {
-            was_limited = true;
-            continue;
-        }
-        candidate.tie = mote_dns_name_hash(&record.exchange, seed);
-        if (is_before(rank, &candidate) && is_before(&candidate, &best)) {
-            best = candidate;
-            *host = record.exchange;
-        }
-    }
-    if (best.preference == UINT32_MAX) {
-        return was_limited && rank->preference == 0 ? MOTE_ERR_OURSELVES : MOTE_ERR_NO_DATA;
+    /* The best of all that are left is ourselves or no better than we are: then so are the others. */
+    if (best.preference > *limit) {
+        return *limit < MOTE_MX_NO_LIMIT && rank->preference == 0 ? MOTE_ERR_OURSELVES : MOTE_ERR_NO_DATA;
     }
     *rank = best;
     return MOTE_OK;

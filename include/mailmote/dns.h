@@ -89,6 +89,11 @@ typedef struct mote_dns_header {
     bool recursion_available;
     uint16_t question_type;
     mote_dns_name_t question;
+    uint16_t answer_offset; /* private: the answer section, and what the others hold */
+    uint16_t answer_count;
+    bool has_soa; /* in the authority section */
+    bool has_ns;
+    bool has_opt;
 } mote_dns_header_t;
 
 /** Walks the answers to a question: the records of the type asked, owned by the end of the alias chain. */
@@ -96,6 +101,7 @@ typedef struct mote_dns_answer {
     mote_span_t message;
     mote_dns_name_t owner; /**< the end of the CNAME chain: the owner of the records */
     uint16_t type;
+    uint8_t alias_count;   /**< aliases followed to get there */
     uint16_t record_count; /* private: answers left to look at, and where */
     uint16_t offset;
 } mote_dns_answer_t;
@@ -125,7 +131,7 @@ mote_status_t mote_dns_read(mote_span_t message, mote_dns_header_t *header);
  *         MOTE_PENDING       the chain ends outside this message: ask again at answer->owner
  *         MOTE_ERR_NO_NAME   NXDOMAIN (of the chain's end)
  *         MOTE_ERR_NO_DATA   NOERROR, no record, and SOA in authority or no NS there (RFC 2308 2.2)
- *         MOTE_ERR_DNS       a referral or an otherwise useless answer: try the next server
+ *         MOTE_ERR_DNS       a referral or an otherwise useless answer (records beside NXDOMAIN): try the next server
  *         MOTE_ERR_DNS_LOOP  a loop, or more than 8 aliases
  */
 mote_status_t mote_dns_follow(mote_span_t message, const mote_dns_header_t *header, mote_dns_answer_t *answer);

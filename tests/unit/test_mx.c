@@ -1,137 +1,204 @@
-#include "dns_message.h"
+#include "test.h"
 
-static message_t message;
+#include "../dns_answer.h"
 
-typedef struct record {
-    unsigned preference;
-    const char *exchange;
-} record_t;
+static dns_message_t message;
 
-static mote_dns_answer_t put_set(const record_t *records, size_t count)
+static mote_dns_answer_t answer_of(const char *text)
 {
     mote_dns_header_t header;
     mote_dns_answer_t answer;
 
-    put_header(&message, 1, 0x8180, (unsigned)count, 0, 0);
-    put_question(&message, "example.net", MOTE_DNS_MX);
-    for (size_t i = 0; i < count; i++) {
-        put_mx(&message, "@12", records[i].preference, records[i].exchange);
-    }
-    assert_int_equal(mote_dns_read(bytes_of(&message), &header), MOTE_OK);
-    assert_int_equal(mote_dns_follow(bytes_of(&message), &header, &answer), MOTE_OK);
+    message_ask(&message, 1, "example.net", "MX");
+    message_answer(&message, text);
+    assert_int_equal(mote_dns_read(message_span(&message), &header), MOTE_OK);
+    assert_int_equal(mote_dns_follow(message_span(&message), &header, &answer), MOTE_OK);
     return answer;
 }
 
-/* Walks all hosts in order: "mx1 mx2 ", then how it ended. */
-static mote_status_t walk(const mote_dns_answer_t *answer, uint32_t seed, const mote_span_t *own, size_t own_count,
-                          char *order)
+/* Asks for one host after the other and writes them with blanks between; returns how the last call went. */
+static mote_status_t order(const mote_dns_answer_t *answer, uint32_t seed, const mote_span_t *own_names,
+                           size_t own_name_count, char *text, size_t capacity)
 {
+    mote_writer_t out = mote_writer((uint8_t *)text, capacity - 1);
     mote_mx_rank_t rank = { 0, 0 };
     uint32_t limit = MOTE_MX_NO_LIMIT;
     mote_dns_name_t host;
     mote_status_t status;
 
-    order[0] = '\0';
-    while ((status = mote_mx_next(answer, seed, own, own_count, &rank, &limit, &host)) == MOTE_OK) {
-        uint8_t text[300];
-        mote_writer_t out = mote_writer(text, sizeof text);
-
+    while ((status = mote_mx_next(answer, seed, own_names, own_name_count, &rank, &limit, &host)) == MOTE_OK) {
+        if (out.size > 0) {
+            mote_write_u8(&out, ' ');
+        }
         mote_dns_name_write(&out, &host);
-        strncat(order, (char *)text, mote_span_find(mote_span(text, out.size), '.'));
-        strcat(order, " ");
     }
+    text[mote_writer_stored(&out)] = '\0';
     return status;
 }
 
-static const mote_span_t own[] = { { (const uint8_t *)"ME.example.net", 14 } };
-
+/* DNS-22, MX-8, MX-9, MX-10, MX-19, MX-20 */
 static void orders(void **state)
 {
+    static const mote_span_t own_names[] = { MOTE_SPAN("other.test"), MOTE_SPAN("Me.example") };
     static const struct {
-        const char *name;
-        record_t records[6];
-        const char *order;
-        mote_status_t status;
+        const char *answer;
+        const char *hosts;
+        mote_status_t status; /* of the call that finds none (any more) */
     } cases[] = {
-        { "by preference", { { 20, "b.ex.net" }, { 10, "a.ex.net" }, { 30, "c.ex.net" } }, "a b c ", MOTE_ERR_NO_DATA },
-        { "unsigned, 16 bits", { { 65535, "d.ex.net" }, { 0, "a.ex.net" }, { 32768, "c.ex.net" }, { 1, "b.ex.net" } },
-          "a b c d ", MOTE_ERR_NO_DATA }, /* MX-10 */
-        { "duplicates", { { 10, "a.ex.net" }, { 10, "A.EX.net" }, { 20, "b.ex.net" }, { 20, "b.ex.net" } }, "a b ",
-          MOTE_ERR_NO_DATA }, /* DNS-22 */
-        { "null MX", { { 0, "" } }, "", MOTE_ERR_NULL_MX }, /* MX-8 */
-        { "null MX with a preference", { { 10, "" } }, "", MOTE_ERR_NULL_MX },
-        { "null MX beside others", { { 0, "" }, { 10, "a.ex.net" } }, "a ", MOTE_ERR_NO_DATA }, /* MX-9 */
-        { "an address is no host", { { 5, "192.0.2.1" }, { 10, "a.ex.net" } }, "a ", MOTE_ERR_NO_DATA }, /* MX-19 */
-        { "none usable", { { 5, "192.0.2.1" }, { 10, "a_b.ex.net" } }, "", MOTE_ERR_NO_DATA },
-        { "ourselves in the middle", { { 10, "me.example.net" }, { 5, "a.ex.net" }, { 20, "b.ex.net" } }, "a ",
-          MOTE_ERR_NO_DATA }, /* MX-20 */
-        { "ourselves beside an equal", { { 10, "me.example.net" }, { 10, "a.ex.net" } }, "", MOTE_ERR_OURSELVES },
-        { "only ourselves", { { 10, "me.example.net" } }, "", MOTE_ERR_OURSELVES },
+        { "NOERROR | @ MX 10 a.test", "a.test", MOTE_ERR_NO_DATA },
+        { "NOERROR | @ MX 20 b.test | @ MX 10 a.test", "a.test b.test", MOTE_ERR_NO_DATA },
+        /* MX-10: unsigned, 16 bits */
+        { "NOERROR | @ MX 65535 d.test | @ MX 32768 c.test | @ MX 1 b.test | @ MX 0 a.test", "a.test b.test c.test d.test",
+          MOTE_ERR_NO_DATA },
+        { "NOERROR | @ MX 32768 b.test | @ MX 32767 a.test", "a.test b.test", MOTE_ERR_NO_DATA },
+        /* DNS-22 */
+        { "NOERROR | @ MX 10 a.test | @ MX 10 a.test | @ MX 10 A.TEST", "a.test", MOTE_ERR_NO_DATA },
+        { "NOERROR | @ MX 10 a.test | @ MX 20 a.test", "a.test a.test", MOTE_ERR_NO_DATA }, /* once for each preference */
+        /* MX-8, MX-9 */
+        { "NOERROR | @ MX 0 .", "", MOTE_ERR_NULL_MX },
+        { "NOERROR | @ MX 17 .", "", MOTE_ERR_NULL_MX },
+        { "NOERROR | @ MX 0 . | @ MX 0 .", "", MOTE_ERR_NULL_MX },
+        { "NOERROR | @ MX 0 . | @ MX 10 a.test", "a.test", MOTE_ERR_NO_DATA },
+        { "NOERROR | @ MX 10 a.test | @ MX 20 .", "a.test", MOTE_ERR_NO_DATA },
+        { "NOERROR | @ MX 0 . | stray.test MX 10 a.test", "", MOTE_ERR_NULL_MX },
+        /* MX-19, DNS-19 */
+        { "NOERROR | @ MX 10 192.0.2.1 | @ MX 20 a.test", "a.test", MOTE_ERR_NO_DATA },
+        { "NOERROR | @ MX 10 192.0.2.1", "", MOTE_ERR_NO_DATA },
+        { "NOERROR | @ MX 10 [192\\0460\\0462\\0461]", "", MOTE_ERR_NO_DATA },
+        { "NOERROR | @ MX 10 evil\\000.test | @ MX 10 a\\.b.test", "", MOTE_ERR_NO_DATA },
+        { "NOERROR | @ MX 10 a\\064b.test | @ MX 20 b.test", "b.test", MOTE_ERR_NO_DATA },
+        { "NOERROR | @ MX 10 mx", "", MOTE_ERR_NO_DATA },
+        { "NOERROR | @ MX 0 . | @ MX 10 192.0.2.1", "", MOTE_ERR_NO_DATA },
+        /* MX-20 */
+        { "NOERROR | @ MX 5 a.test | @ MX 10 me.EXAMPLE | @ MX 20 b.test", "a.test", MOTE_ERR_NO_DATA },
+        { "NOERROR | @ MX 20 b.test | @ MX 10 me.example | @ MX 5 a.test", "a.test", MOTE_ERR_NO_DATA },
+        { "NOERROR | @ MX 10 me.example | @ MX 10 a.test", "", MOTE_ERR_OURSELVES },
+        { "NOERROR | @ MX 0 me.example", "", MOTE_ERR_OURSELVES },
+        { "NOERROR | @ MX 65535 me.example | @ MX 65534 a.test", "a.test", MOTE_ERR_NO_DATA },
+        { "NOERROR | @ MX 5 192.0.2.1 | @ MX 10 me.example | @ MX 20 b.test", "", MOTE_ERR_OURSELVES },
+        { "NOERROR | @ MX 30 me.example | @ MX 10 other.test | @ MX 5 a.test | @ MX 20 b.test", "a.test",
+          MOTE_ERR_NO_DATA },
+        { "NOERROR | @ MX 10 xme.example | @ MX 20 me.example.test", "xme.example me.example.test", MOTE_ERR_NO_DATA },
+        { "NOERROR | @ MX 10 me\\046example | @ MX 20 a.test", "a.test", MOTE_ERR_NO_DATA }, /* one label: not our name */
     };
-    char order[64];
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        size_t count = 0;
+        mote_dns_answer_t answer = answer_of(cases[i].answer);
+        char text[256];
 
-        while (count < COUNT_OF(cases[i].records) && cases[i].records[count].exchange != NULL) {
-            count++;
-        }
-        for (uint32_t seed = 0; seed < 20; seed++) {
-            mote_dns_answer_t answer = put_set(cases[i].records, count);
-
-            CHECK(walk(&answer, seed, own, 1, order) == cases[i].status, cases[i].name);
-            CHECK(strcmp(order, cases[i].order) == 0, cases[i].name);
-        }
+        CHECK(order(&answer, 77, own_names, COUNT_OF(own_names), text, sizeof text) == cases[i].status, cases[i].answer);
+        CHECK(strcmp(text, cases[i].hosts) == 0, cases[i].answer);
     }
 }
 
-/* MX-11: equals are shuffled afresh by each seed; every host is first equally often. */
-static void shuffle(void **state)
+/* A name of one label can be ours, though never a host to send to. */
+static void ourselves_in_one_label(void **state)
 {
-    static const record_t records[] = { { 10, "a.ex.net" }, { 10, "b.ex.net" }, { 10, "c.ex.net" }, { 10, "d.ex.net" } };
-    mote_dns_answer_t answer = put_set(records, COUNT_OF(records));
-    unsigned first[4] = { 0, 0, 0, 0 };
-    unsigned second_after_a[4] = { 0, 0, 0, 0 };
-    char order[64];
+    static const mote_span_t own_names[] = { MOTE_SPAN("mailhost") };
+    mote_dns_answer_t answer = answer_of("NOERROR | @ MX 10 mailhost | @ MX 20 a.test");
+    char text[64];
 
     (void)state;
-    for (uint32_t seed = 0; seed < 10000; seed++) {
-        (void)walk(&answer, seed * 2654435761U, NULL, 0, order);
-        assert_int_equal(strlen(order), 8);
-        first[order[0] - 'a']++;
-        if (order[0] == 'a') {
-            second_after_a[order[2] - 'a']++;
-        }
-    }
-    for (unsigned i = 0; i < 4; i++) {
-        assert_in_range(first[i], 2300, 2700); /* 2500 +- 4.6 standard deviations */
-        assert_true(i == 0 || (second_after_a[i] > 700 && second_after_a[i] < 970));
-    }
+    assert_int_equal(order(&answer, 1, own_names, 1, text, sizeof text), MOTE_ERR_OURSELVES);
+    answer = answer_of("NOERROR | @ MX 10 mailhost");
+    assert_int_equal(order(&answer, 1, own_names, 1, text, sizeof text), MOTE_ERR_OURSELVES);
 }
 
-static void best_of_forty_is_last(void **state) /* MX-12 */
+/* The limit found by an address (MX-21) holds for the hosts that follow, and no call raises it. */
+static void a_limit_by_address(void **state)
 {
-    char names[40][16];
-    record_t records[40];
-    char order[1024];
+    mote_dns_answer_t answer = answer_of("NOERROR | @ MX 5 a.test | @ MX 10 b.test | @ MX 20 c.test");
+    mote_mx_rank_t rank = { 0, 0 };
+    uint32_t limit = MOTE_MX_NO_LIMIT;
+    mote_dns_name_t host;
+
+    (void)state;
+    assert_int_equal(mote_mx_next(&answer, 1, NULL, 0, &rank, &limit, &host), MOTE_OK);
+    assert_int_equal(limit, MOTE_MX_NO_LIMIT);
+    limit = 20;
+    assert_int_equal(mote_mx_next(&answer, 1, NULL, 0, &rank, &limit, &host), MOTE_OK);
+    assert_true(mote_dns_name_equals_text(&host, TEXT("b.test")));
+    assert_int_equal(mote_mx_next(&answer, 1, NULL, 0, &rank, &limit, &host), MOTE_ERR_NO_DATA);
+    assert_int_equal(limit, 20);
+}
+
+/* MX-12: forty hosts, the best one last. */
+static void the_best_is_last(void **state)
+{
+    char text[2048] = "NOERROR";
+    mote_mx_rank_t rank = { 0, 0 };
+    uint32_t limit = MOTE_MX_NO_LIMIT;
     mote_dns_answer_t answer;
+    mote_dns_name_t host;
 
     (void)state;
-    for (unsigned i = 0; i < 40; i++) {
-        (void)snprintf(names[i], sizeof names[i], "h%02u.ex.net", i);
-        records[i].preference = 100 - i;
-        records[i].exchange = names[i];
+    for (unsigned i = 40; i > 0; i--) {
+        (void)snprintf(text + strlen(text), sizeof text - strlen(text), " | @ MX %u mx%u.@", i, i);
     }
-    answer = put_set(records, 40);
-    (void)walk(&answer, 1, NULL, 0, order);
-    assert_int_equal(strlen(order), 160);
-    assert_memory_equal(order, "h39 h38 h37", 11);
+    answer = answer_of(text);
+    for (unsigned i = 1; i <= 40; i++) {
+        char name[32];
+
+        (void)snprintf(name, sizeof name, "mx%u.example.net", i);
+        assert_int_equal(mote_mx_next(&answer, 7, NULL, 0, &rank, &limit, &host), MOTE_OK);
+        assert_true(mote_dns_name_equals_text(&host, mote_span_text(name)));
+    }
+    assert_int_equal(mote_mx_next(&answer, 7, NULL, 0, &rank, &limit, &host), MOTE_ERR_NO_DATA);
+}
+
+static unsigned index_of(const mote_dns_name_t *host)
+{
+    uint8_t text[64];
+    mote_writer_t out = mote_writer(text, sizeof text);
+
+    mote_dns_name_write(&out, host);
+    return (unsigned)(text[2] - '1');
+}
+
+/* MX-11: over ten thousand seeds each order of equals is as likely as any other. */
+static void shuffles(void **state)
+{
+    static const char *const answers[] = {
+        "NOERROR | @ MX 10 mx1.@ | @ MX 10 mx2.@ | @ MX 10 mx3.@",
+        "NOERROR | @ MX 10 mx1.a.test | @ MX 10 mx2.b.test | @ MX 10 mx3.somewhere-else.example",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(answers); i++) {
+        for (unsigned kind = 0; kind < 2; kind++) {
+            unsigned counts[27] = { 0 };
+
+            for (uint32_t seed = 0; seed < 10000; seed++) {
+                mote_dns_answer_t answer = answer_of(answers[i]);
+                mote_mx_rank_t rank = { 0, 0 };
+                uint32_t limit = MOTE_MX_NO_LIMIT;
+                mote_dns_name_t host;
+                unsigned permutation = 0;
+
+                while (mote_mx_next(&answer, kind == 0 ? seed : seed << 18, NULL, 0, &rank, &limit, &host) == MOTE_OK) {
+                    permutation = permutation * 3 + index_of(&host);
+                }
+                counts[permutation]++;
+            }
+            /* 10000 / 6 = 1667, standard deviation 37: five of them either way. */
+            for (unsigned permutation = 0; permutation < 27; permutation++) {
+                unsigned a = permutation / 9, b = permutation / 3 % 3, c = permutation % 3;
+                bool is_order = a != b && b != c && a != c;
+
+                CHECK(is_order ? counts[permutation] > 1480 && counts[permutation] < 1855 : counts[permutation] == 0,
+                      answers[i]);
+            }
+        }
+    }
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(orders), cmocka_unit_test(shuffle),
-                                        cmocka_unit_test(best_of_forty_is_last) };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(orders),           cmocka_unit_test(ourselves_in_one_label), cmocka_unit_test(a_limit_by_address),
+        cmocka_unit_test(the_best_is_last), cmocka_unit_test(shuffles),
+    };
+
+    return cmocka_run_group_tests_name("mx", tests, NULL, NULL);
 }
