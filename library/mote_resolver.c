@@ -1,4 +1,3 @@
-#include <mailmote/address.h>
 #include <mailmote/resolver.h>
 
 enum {
@@ -10,231 +9,252 @@ enum {
     MISMATCH_COUNT = 8, /* forged datagrams before the question goes over TCP (RFC 5452 9.3) */
     ALIAS_COUNT = 8,
     ROUND_COUNT = 4, /* the wait stops doubling */
-    LENGTH_BYTES = 2
+    LENGTH_BYTES = 2,
+    NAME_AT = LENGTH_BYTES + MOTE_DNS_HEADER_BYTES /* in the query */
 };
-
-enum { SLOT_UNUSED, SLOT_SEND, SLOT_WAIT, SLOT_STREAM, SLOT_ENDED };
 
 static uint8_t bit_of(unsigned index)
 {
     return (uint8_t)(1U << index);
 }
 
-static uint8_t all_servers(const mote_resolver_t *resolver)
+/* Whether the server is asked without EDNS0: it does not know it, or (RFC 6891 6.2.5) nobody has answered for a whole
+   round, so that something on the way may drop it. */
+static bool is_plain(const mote_resolver_t *resolver, const mote_resolver_slot_t *slot, unsigned server_index)
 {
-    return (uint8_t)((1U << resolver->settings->server_count) - 1U);
-}
-
-static bool is_plain(const mote_resolver_slot_t *slot)
-{
-    /* RFC 6891 6.2.5: after silence all round, EDNS0 is left out: something on the way may drop it. */
-    return (slot->plain_servers & bit_of(slot->server_index)) != 0 || slot->round > 0;
+    return slot->round > 0 || (resolver->plain_servers & bit_of(server_index)) != 0;
 }
 
 static mote_status_t end_slot(mote_resolver_slot_t *slot, mote_status_t status)
 {
-    slot->state = SLOT_ENDED;
+    slot->state = MOTE_RESOLVER_WANTS_NOTHING;
     slot->status = (uint8_t)status;
     return status;
 }
 
-/* ---- start ---------------------------------------------------------------------------------------------- */
-
-/* A fresh question: an ID that cannot be guessed, nobody asked yet. */
-static mote_status_t begin_slot(mote_resolver_t *resolver, mote_resolver_slot_t *slot, uint16_t type)
+/* Whatever the stream carried is not wanted any more. */
+static void leave_stream(mote_resolver_t *resolver)
 {
-    memset(slot, 0, sizeof *slot);
-    slot->type = type;
-    slot->state = SLOT_SEND;
-    slot->status = MOTE_PENDING;
-    return resolver->random->fill(resolver->random->self, (uint8_t *)&slot->id, sizeof slot->id);
-}
-
-/* 0x20: draws the case of the name's letters (draft-vixie-dnsext-dns0x20). */
-static mote_status_t mix_case(mote_resolver_t *resolver)
-{
-    uint8_t *name = resolver->query + LENGTH_BYTES + MOTE_DNS_HEADER_BYTES;
-    mote_status_t status = MOTE_OK;
-    uint8_t bits = 0;
-
-    for (unsigned i = 0; i < resolver->name_size && resolver->settings->mixes_case && status == MOTE_OK; i++) {
-        uint8_t lower = mote_lower(name[i]);
-
-        if ((i & 7) == 0) {
-            status = resolver->random->fill(resolver->random->self, &bits, 1);
-        }
-        if (lower >= 'a' && lower <= 'z') { /* length octets are below all letters */
-            name[i] = (uint8_t)((bits >> (i & 7) & 1) != 0 ? lower : lower & ~0x20);
-        }
-    }
-    return status;
-}
-
-/* The name stands in the query: asks for it. */
-static mote_status_t begin(mote_resolver_t *resolver, unsigned what, unsigned families, uint32_t now_ms)
-{
-    static const uint16_t types[MOTE_RESOLVER_SLOT_COUNT] = { MOTE_DNS_A, MOTE_DNS_AAAA };
-    static const uint8_t needs[MOTE_RESOLVER_SLOT_COUNT] = { MOTE_FAMILY_IPV4, MOTE_FAMILY_IPV6 };
-    mote_status_t status = mix_case(resolver);
-
-    resolver->start_ms = now_ms;
-    if (resolver->settings->server_count == 0 || resolver->settings->server_count > MOTE_RESOLVER_SERVER_COUNT) {
-        return MOTE_ERR_DNS;
-    }
-    for (unsigned i = 0; i < MOTE_RESOLVER_SLOT_COUNT && status == MOTE_OK; i++) {
-        if (what == MOTE_RESOLVER_MX ? i == 0 : (families & needs[i]) != 0) {
-            status = begin_slot(resolver, &resolver->slots[i], what == MOTE_RESOLVER_MX ? MOTE_DNS_MX : types[i]);
-        }
-    }
-    return status;
-}
-
-static void reset(mote_resolver_t *resolver, const mote_dns_settings_t *settings, const mote_random_t *random)
-{
-    memset(resolver->slots, 0, sizeof resolver->slots);
-    resolver->settings = settings;
-    resolver->random = random;
-    resolver->alias_count = 0;
-    resolver->ignores_case = false;
 #if MOTE_FEATURE_DNS_TCP
     resolver->stream_state = MOTE_RESOLVER_STREAM_IDLE;
+#else
+    (void)resolver;
 #endif
 }
 
-/* Names that must not leave (RFC 6761 6.3, 6.4; RFC 7686 2; RFC 6762 3): their last label. */
-static bool is_never_asked(mote_span_t name)
-{
-    static const mote_span_t labels[] = { MOTE_SPAN("localhost"), MOTE_SPAN("invalid"), MOTE_SPAN("onion"),
-                                          MOTE_SPAN("local") };
-    size_t dot;
+/* ---- start ---------------------------------------------------------------------------------------------- */
 
-    while ((dot = mote_span_find(name, '.')) < name.size) {
-        name = mote_span_slice(name, dot + 1, name.size);
+static mote_status_t fill_random(mote_resolver_t *resolver, void *bytes, size_t size)
+{
+    return resolver->random->fill(resolver->random->self, bytes, size);
+}
+
+/* The name's letters: small, or (0x20, draft-vixie-dnsext-dns0x20) in a case drawn for each. */
+static mote_status_t set_case(mote_resolver_t *resolver)
+{
+    bool mixes_case = resolver->settings->mixes_case && !resolver->ignores_case;
+    mote_status_t status = MOTE_OK;
+    uint8_t bits = 0;
+
+    for (unsigned i = 0; i < resolver->name_size && status == MOTE_OK; i++) {
+        uint8_t *octet = &resolver->query[NAME_AT + i];
+
+        *octet = mote_lower(*octet); /* length octets are below all letters */
+        if (mixes_case && (i & 7) == 0) {
+            status = fill_random(resolver, &bits, 1);
+        }
+        if (*octet >= 'a' && *octet <= 'z') {
+            *octet = (uint8_t)(*octet & ~(bits & 0x20));
+        }
+        bits = (uint8_t)(bits << 1 | bits >> 7);
     }
-    for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++) {
-        if (mote_span_equals_ignoring_case(name, labels[i])) {
+    return status;
+}
+
+/* Names that must not leave (RFC 6761 6.3, 6.4; RFC 7686 2; RFC 6762 3): by their last label. */
+static bool is_never_asked(const mote_resolver_t *resolver)
+{
+    static const mote_span_t labels[] = { MOTE_SPAN("\011localhost"), MOTE_SPAN("\007invalid"), MOTE_SPAN("\005onion"),
+                                          MOTE_SPAN("\005local") };
+    size_t count = sizeof labels / sizeof labels[0] - (resolver->settings->asks_local ? 1 : 0);
+    mote_span_t name = mote_span(resolver->query + NAME_AT, resolver->name_size - 1U); /* without the root */
+
+    for (size_t i = 0; i < count; i++) {
+        if (mote_span_equals_ignoring_case(mote_span_slice(name, name.size - labels[i].size, name.size), labels[i])) {
             return true;
         }
     }
     return false;
 }
 
+/* The name stands in the query: every slot that has not ended asks for it from the beginning, with an ID that cannot
+   be guessed. */
+static mote_status_t ask(mote_resolver_t *resolver)
+{
+    mote_status_t status = is_never_asked(resolver) ? MOTE_ERR_NO_NAME : set_case(resolver);
+
+    for (unsigned i = 0; i < MOTE_RESOLVER_SLOT_COUNT; i++) {
+        mote_resolver_slot_t *slot = &resolver->slots[i];
+
+        if (slot->status == MOTE_PENDING) {
+            uint16_t type = slot->type;
+
+            memset(slot, 0, sizeof *slot);
+            slot->type = type;
+            slot->state = MOTE_RESOLVER_WANTS_SEND;
+            slot->status = MOTE_PENDING;
+            status = status == MOTE_OK ? fill_random(resolver, &slot->id, sizeof slot->id) : status;
+        }
+    }
+    for (unsigned i = 0; i < MOTE_RESOLVER_SLOT_COUNT && status != MOTE_OK; i++) {
+        if (resolver->slots[i].status == MOTE_PENDING) {
+            (void)end_slot(&resolver->slots[i], status);
+        }
+    }
+    return status;
+}
+
+/* The name stands in the query, or has no size. */
+static mote_status_t begin(mote_resolver_t *resolver, const mote_dns_settings_t *settings, const mote_random_t *random,
+                           unsigned what, unsigned families, uint32_t now_ms)
+{
+    static const uint8_t types[MOTE_RESOLVER_SLOT_COUNT] = { MOTE_DNS_A, MOTE_DNS_AAAA };
+    mote_status_t status = MOTE_PENDING;
+
+    if (resolver->name_size == 0) {
+        status = MOTE_ERR_ADDRESS;
+    } else if (settings->server_count == 0 || settings->server_count > MOTE_RESOLVER_SERVER_COUNT) {
+        status = MOTE_ERR_DNS;
+    }
+    resolver->settings = settings;
+    resolver->random = random;
+    resolver->start_ms = now_ms;
+    resolver->alias_count = 0;
+    resolver->plain_servers = 0;
+    resolver->ignores_case = false;
+    leave_stream(resolver);
+    families = what == MOTE_RESOLVER_MX ? MOTE_FAMILY_IPV4 : families; /* the first slot alone */
+    for (unsigned i = 0; i < MOTE_RESOLVER_SLOT_COUNT; i++) {
+        bool is_used = (families >> i & 1U) != 0;
+
+        resolver->slots[i].type = what == MOTE_RESOLVER_MX ? MOTE_DNS_MX : types[i];
+        (void)end_slot(&resolver->slots[i], is_used ? status : MOTE_ERR_NO_DATA);
+    }
+    return status == MOTE_PENDING ? ask(resolver) : status;
+}
+
 mote_status_t mote_resolver_start(mote_resolver_t *resolver, const mote_dns_settings_t *settings,
                                   const mote_random_t *random, mote_span_t name, unsigned what, unsigned families,
                                   uint32_t now_ms)
 {
-    reset(resolver, settings, random);
-    resolver->name_size = (uint16_t)mote_dns_name_from_text(
-        name, resolver->query + LENGTH_BYTES + MOTE_DNS_HEADER_BYTES, MOTE_DNS_NAME_BYTES);
-    if (resolver->name_size == 0) {
-        return MOTE_ERR_ADDRESS;
-    }
-    return is_never_asked(name) ? MOTE_ERR_NO_NAME : begin(resolver, what, families, now_ms);
+    resolver->name_size =
+        (uint16_t)mote_dns_name_from_text(name, resolver->query + NAME_AT, MOTE_DNS_NAME_BYTES);
+    return begin(resolver, settings, random, what, families, now_ms);
 }
 
 /* Puts a name out of an answer into the query. It may be the query's own. */
-static bool take_name(mote_resolver_t *resolver, const mote_dns_name_t *name)
+static void take_name(mote_resolver_t *resolver, const mote_dns_name_t *name)
 {
-    uint8_t *place = resolver->query + LENGTH_BYTES + MOTE_DNS_HEADER_BYTES;
+    uint8_t *place = resolver->query + NAME_AT;
 
-    if (name->message.data + name->offset == place) {
-        return true;
+    if (name->message.data + name->offset != place) {
+        resolver->name_size = (uint16_t)mote_dns_name_copy(name, place, MOTE_DNS_NAME_BYTES);
     }
-    resolver->name_size = (uint16_t)mote_dns_name_copy(name, place, MOTE_DNS_NAME_BYTES);
-    return resolver->name_size != 0;
 }
 
 mote_status_t mote_resolver_start_name(mote_resolver_t *resolver, const mote_dns_settings_t *settings,
                                        const mote_random_t *random, const mote_dns_name_t *name, unsigned what,
                                        unsigned families, uint32_t now_ms)
 {
-    reset(resolver, settings, random);
-    return take_name(resolver, name) ? begin(resolver, what, families, now_ms) : MOTE_ERR_ADDRESS;
+    take_name(resolver, name);
+    return begin(resolver, settings, random, what, families, now_ms);
 }
 
 /* ---- asking ---------------------------------------------------------------------------------------------- */
 
-/* Writes header and tail for a slot around the name. */
+static void put_u16(uint8_t *at, unsigned value)
+{
+    at[0] = (uint8_t)(value >> 8);
+    at[1] = (uint8_t)value;
+}
+
+/* Writes what stands around the name: length and header before it, type, class and OPT behind. */
 static mote_span_t write_query(mote_resolver_t *resolver, const mote_resolver_slot_t *slot)
 {
-    bool has_opt = !is_plain(slot);
+    /* RFC 1035 4.1.1: a standard query, recursion desired, one question, one additional record. */
+    static const uint8_t header[MOTE_DNS_HEADER_BYTES] = { 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1 };
+    /* Type, class IN; RFC 6891 6.1.2: the root, OPT, our room, no extended bits, version 0, no options. */
+    static const uint8_t tail[4 + 11] = { 0, 0, 0, 1, 0, 0, MOTE_DNS_OPT, 0, 0, 0, 0, 0, 0, 0, 0 };
     uint16_t udp_bytes = resolver->settings->udp_bytes != 0 ? resolver->settings->udp_bytes : UDP_BYTES;
-    size_t size = MOTE_DNS_HEADER_BYTES + resolver->name_size + (has_opt ? 4U + 11U : 4U);
-    mote_writer_t out = mote_writer(resolver->query, sizeof resolver->query);
+    uint8_t *query = resolver->query;
+    uint8_t *rest = query + NAME_AT + resolver->name_size;
+    size_t size = MOTE_DNS_HEADER_BYTES + resolver->name_size + sizeof tail;
 
-    mote_write_u16(&out, (uint16_t)size);
-    mote_write_u16(&out, slot->id);
-    mote_write_u16(&out, 0x0100); /* a standard query, recursion desired */
-    mote_write_u16(&out, 1);
-    mote_write_u16(&out, 0);
-    mote_write_u16(&out, 0);
-    mote_write_u16(&out, has_opt ? 1 : 0);
-    out.size += resolver->name_size;
-    mote_write_u16(&out, slot->type);
-    mote_write_u16(&out, 1); /* IN */
-    if (has_opt) {           /* RFC 6891 6.1.2: the root, OPT, our room, no extended bits, no options */
-        mote_write_u8(&out, 0);
-        mote_write_u16(&out, MOTE_DNS_OPT);
-        mote_write_u16(&out, udp_bytes);
-        mote_write_u16(&out, 0);
-        mote_write_u16(&out, 0);
-        mote_write_u16(&out, 0);
+    memcpy(query + LENGTH_BYTES, header, sizeof header);
+    memcpy(rest, tail, sizeof tail);
+    put_u16(query + LENGTH_BYTES, slot->id);
+    put_u16(rest, slot->type);
+    put_u16(rest + 7, udp_bytes);
+    if (is_plain(resolver, slot, slot->server_index)) {
+        query[NAME_AT - 1] = 0; /* no additional record */
+        size -= 11;
     }
-    return mote_span(resolver->query + LENGTH_BYTES, size);
+    put_u16(query, (unsigned)size);
+    return mote_span(query + LENGTH_BYTES, size);
 }
 
 mote_resolver_want_t mote_resolver_output(mote_resolver_t *resolver, unsigned slot_index, mote_span_t *message,
                                           const mote_endpoint_t **server)
 {
-    mote_resolver_slot_t *slot = &resolver->slots[slot_index];
+    const mote_resolver_slot_t *slot = &resolver->slots[slot_index];
 
-    switch (slot->state) {
-    case SLOT_SEND:
+    if (slot->state == MOTE_RESOLVER_WANTS_SEND) {
         *message = write_query(resolver, slot);
         *server = &resolver->settings->servers[slot->server_index];
-        return MOTE_RESOLVER_WANTS_SEND;
-    case SLOT_WAIT:
-        return MOTE_RESOLVER_WANTS_DATAGRAM;
-    case SLOT_STREAM:
-        return MOTE_RESOLVER_WANTS_STREAM;
-    default:
-        return MOTE_RESOLVER_WANTS_NOTHING;
     }
+    return (mote_resolver_want_t)slot->state;
+}
+
+static mote_status_t ask_server(mote_resolver_slot_t *slot, unsigned server_index)
+{
+    slot->server_index = (uint8_t)server_index;
+    slot->state = MOTE_RESOLVER_WANTS_SEND;
+    return MOTE_PENDING;
 }
 
 /* The next server that has not failed; behind the last one the next round begins. */
-static mote_status_t ask_next(mote_resolver_t *resolver, mote_resolver_slot_t *slot)
+static mote_status_t ask_next(const mote_resolver_t *resolver, mote_resolver_slot_t *slot)
 {
-    if ((slot->failed_servers & all_servers(resolver)) == all_servers(resolver)) {
-        return end_slot(slot, MOTE_ERR_DNS);
-    }
-    do {
-        slot->server_index++;
-        if (slot->server_index >= resolver->settings->server_count) {
-            slot->server_index = 0;
-            slot->round = (uint8_t)(slot->round < ROUND_COUNT ? slot->round + 1 : ROUND_COUNT);
+    unsigned server_count = resolver->settings->server_count;
+    unsigned server_index = slot->server_index;
+
+    for (unsigned i = 0; i < server_count; i++) {
+        server_index++;
+        if (server_index >= server_count) {
+            server_index = 0;
+            slot->round = (uint8_t)(slot->round + (slot->round < ROUND_COUNT));
         }
-    } while ((slot->failed_servers & bit_of(slot->server_index)) != 0);
-    slot->state = SLOT_SEND;
-    return MOTE_PENDING;
+        if ((slot->failed_servers & bit_of(server_index)) == 0) {
+            slot->mismatch_count = 0;
+            return ask_server(slot, server_index);
+        }
+    }
+    return end_slot(slot, MOTE_ERR_DNS);
 }
 
 /* This server has no usable answer. Only if it is the one being waited for, the next is asked now. */
-static mote_status_t fail_server(mote_resolver_t *resolver, mote_resolver_slot_t *slot, unsigned server_index)
+static mote_status_t fail_server(const mote_resolver_t *resolver, mote_resolver_slot_t *slot, unsigned server_index)
 {
     slot->failed_servers |= bit_of(server_index);
     slot->asked_servers &= (uint8_t)~bit_of(server_index);
-    if (server_index == slot->server_index || (slot->failed_servers & all_servers(resolver)) == all_servers(resolver)) {
-        return ask_next(resolver, slot);
-    }
-    return MOTE_PENDING;
+    return server_index == slot->server_index ? ask_next(resolver, slot) : MOTE_PENDING;
 }
 
 void mote_resolver_sent(mote_resolver_t *resolver, unsigned slot_index, mote_status_t status, uint32_t now_ms)
 {
     mote_resolver_slot_t *slot = &resolver->slots[slot_index];
 
-    if (slot->state != SLOT_SEND) {
+    if (slot->state != MOTE_RESOLVER_WANTS_SEND) {
         return;
     }
     if (status != MOTE_OK) {
@@ -243,117 +263,118 @@ void mote_resolver_sent(mote_resolver_t *resolver, unsigned slot_index, mote_sta
     }
     slot->asked_servers |= bit_of(slot->server_index);
     slot->sent_ms = now_ms;
-    slot->state = SLOT_WAIT;
+    slot->state = MOTE_RESOLVER_WANTS_DATAGRAM;
 }
 
 /* ---- hearing --------------------------------------------------------------------------------------------- */
 
-/* The question goes on over TCP, to the same server. */
+/* The question goes on over TCP, to the same server; without TCP, to the next (a truncated set is never used: DNS-35). */
 static mote_status_t go_on_by_stream(mote_resolver_t *resolver, mote_resolver_slot_t *slot, unsigned server_index)
 {
 #if MOTE_FEATURE_DNS_TCP
-    if (resolver->settings->tcp_buffer != NULL) {
+    if (resolver->settings->tcp_buffer != NULL && slot->state != MOTE_RESOLVER_WANTS_STREAM) {
         slot->server_index = (uint8_t)server_index;
-        slot->state = SLOT_STREAM;
+        slot->state = MOTE_RESOLVER_WANTS_STREAM;
         return MOTE_PENDING;
     }
 #endif
-    return fail_server(resolver, slot, server_index); /* a truncated set is never used (DNS-35) */
+    return fail_server(resolver, slot, server_index);
 }
 
 /* The chain of aliases ends outside the message: everything still open is asked at its end. */
-static mote_status_t restart(mote_resolver_t *resolver, mote_resolver_slot_t *slot, const mote_dns_name_t *name)
+static mote_status_t restart(mote_resolver_t *resolver, mote_resolver_slot_t *slot, const mote_dns_answer_t *answer)
 {
-    mote_status_t status = MOTE_OK;
+    mote_status_t status;
 
-    if (++resolver->alias_count > ALIAS_COUNT) {
+    resolver->alias_count = (uint8_t)(resolver->alias_count + answer->alias_count);
+    if (resolver->alias_count > ALIAS_COUNT) {
         return end_slot(slot, MOTE_ERR_DNS_LOOP);
     }
-    if (!take_name(resolver, name)) {
-        return end_slot(slot, MOTE_ERR_DNS);
-    }
-    status = mix_case(resolver);
-    for (unsigned i = 0; i < MOTE_RESOLVER_SLOT_COUNT; i++) {
-        mote_resolver_slot_t *open = &resolver->slots[i];
-
-        if (open->state != SLOT_UNUSED && open->state != SLOT_ENDED) {
-            status = status == MOTE_OK ? begin_slot(resolver, open, open->type) : status;
-            if (status != MOTE_OK) {
-                (void)end_slot(open, status);
-            }
-        }
-    }
+    take_name(resolver, &answer->owner);
+    leave_stream(resolver);
+    status = ask(resolver);
     return status == MOTE_OK ? MOTE_PENDING : status;
 }
 
-/* A message that answers this slot's question: what it means (conformance 2). */
-static mote_status_t take_message(mote_resolver_t *resolver, mote_resolver_slot_t *slot, unsigned server_index,
-                                  const mote_dns_header_t *header, mote_dns_answer_t *answer)
+/* What the answer of a server means for the slot's question (conformance 2). */
+static mote_status_t take_answer(mote_resolver_t *resolver, mote_resolver_slot_t *slot, unsigned server_index,
+                                 const mote_dns_header_t *header, mote_dns_answer_t *answer)
 {
-    bool by_stream = slot->state == SLOT_STREAM;
-    mote_status_t status;
+    mote_status_t status = MOTE_ERR_DNS;
 
-    if (header->truncated) {
-        return by_stream ? fail_server(resolver, slot, server_index) : go_on_by_stream(resolver, slot, server_index);
-    }
     switch (header->rcode) {
     case MOTE_DNS_NOERROR:
     case MOTE_DNS_NXDOMAIN:
+        status = mote_dns_follow(header->question.message, header, answer);
         break;
     case MOTE_DNS_FORMERR:
     case MOTE_DNS_NOTIMP:
-    case MOTE_DNS_BADVERS: /* RFC 6891 6.2.2, 7: once more without EDNS0 */
-        if ((slot->plain_servers & bit_of(server_index)) == 0) {
-            slot->plain_servers |= bit_of(server_index);
-            slot->server_index = (uint8_t)server_index;
-            slot->state = SLOT_SEND;
-            return MOTE_PENDING;
+    case MOTE_DNS_BADVERS:
+        if (!is_plain(resolver, slot, server_index)) { /* RFC 6891 6.2.2, 7: once more without EDNS0 */
+            resolver->plain_servers |= bit_of(server_index);
+            return ask_server(slot, server_index);
         }
-        return fail_server(resolver, slot, server_index);
+        break;
     default:
-        return fail_server(resolver, slot, server_index);
+        break;
     }
-    status = mote_dns_follow(header->question.message, header, answer);
     if (status == MOTE_PENDING) {
-        return restart(resolver, slot, &answer->owner);
+        return restart(resolver, slot, answer);
     }
     return status == MOTE_ERR_DNS ? fail_server(resolver, slot, server_index) : end_slot(slot, status);
 }
 
-/* RFC 5452 9.1: the message answers what was asked. *is_case_wrong: but for the case of the name. */
+/* RFC 5452 9.1: the message answers what was asked. *is_exact: in the same letter case. */
 static bool is_answer(const mote_resolver_t *resolver, const mote_resolver_slot_t *slot, const mote_dns_header_t *header,
-                      bool *is_case_wrong)
+                      bool *is_exact)
 {
-    mote_dns_name_t name = mote_resolver_name(resolver);
-    mote_span_t exact = mote_span_slice(name.message, name.offset, resolver->name_size);
-    mote_span_t echo = mote_span_slice(header->question.message, header->question.offset, resolver->name_size);
+    /* Octet by octet: the name in a question has no pointers, for there is nothing before it. */
+    mote_span_t name = mote_span(resolver->query + NAME_AT, resolver->name_size);
+    mote_span_t echo = mote_span_slice(header->question.message, MOTE_DNS_HEADER_BYTES, name.size);
 
-    *is_case_wrong = resolver->settings->mixes_case && !resolver->ignores_case && !mote_span_equals(exact, echo);
-    return header->id == slot->id && header->question_type == slot->type && mote_dns_name_equals(&header->question, &name);
+    *is_exact = mote_span_equals(name, echo);
+    return header->id == slot->id && header->question_type == slot->type &&
+           (*is_exact || mote_span_equals_ignoring_case(name, echo));
 }
 
-/* The server whose endpoint this is, if it was asked; else the count. */
+/* A message came from a server that was asked. */
+static mote_status_t hear(mote_resolver_t *resolver, mote_resolver_slot_t *slot, unsigned server_index,
+                          mote_span_t message, mote_dns_answer_t *answer)
+{
+    bool is_stream = slot->state == MOTE_RESOLVER_WANTS_STREAM;
+    mote_dns_header_t header;
+    bool is_exact;
+
+    if (mote_dns_read(message, &header) != MOTE_OK) {
+        return is_stream ? fail_server(resolver, slot, server_index) : MOTE_PENDING; /* DNS-6: dropped */
+    }
+    if (!is_answer(resolver, slot, &header, &is_exact)) {
+        slot->mismatch_count++;
+        return is_stream || slot->mismatch_count < MISMATCH_COUNT
+                   ? MOTE_PENDING /* DNS-38: some other answer; ours may follow */
+                   : go_on_by_stream(resolver, slot, slot->server_index);
+    }
+    if (!is_exact && !is_stream && resolver->settings->mixes_case && !resolver->ignores_case) {
+        resolver->ignores_case = true; /* once more, in small letters */
+        (void)set_case(resolver);
+        return ask_server(slot, server_index);
+    }
+    return header.truncated ? go_on_by_stream(resolver, slot, server_index)
+                            : take_answer(resolver, slot, server_index, &header, answer);
+}
+
+/* The server whose endpoint this is, if it was asked; else the count of servers. */
 static unsigned find_server(const mote_resolver_t *resolver, const mote_resolver_slot_t *slot, const mote_endpoint_t *from)
 {
-    const mote_dns_settings_t *settings = resolver->settings;
+    const mote_endpoint_t *servers = resolver->settings->servers;
     unsigned i = 0;
 
-    while (i < settings->server_count &&
-           ((slot->asked_servers & bit_of(i)) == 0 || settings->servers[i].port != from->port ||
-            !mote_ip_equals(&settings->servers[i].ip, &from->ip))) {
+    while (i < resolver->settings->server_count &&
+           ((slot->asked_servers & bit_of(i)) == 0 || servers[i].port != from->port ||
+            !mote_ip_equals(&servers[i].ip, &from->ip))) {
         i++;
     }
     return i;
-}
-
-/* The name came back in another case: asked once more, without caring for it. */
-static mote_status_t ask_in_any_case(mote_resolver_t *resolver, mote_resolver_slot_t *slot)
-{
-    mote_status_t status;
-
-    resolver->ignores_case = true;
-    status = begin_slot(resolver, slot, slot->type);
-    return status == MOTE_OK ? MOTE_PENDING : end_slot(slot, status);
 }
 
 mote_status_t mote_resolver_input(mote_resolver_t *resolver, unsigned slot_index, mote_status_t status,
@@ -362,39 +383,28 @@ mote_status_t mote_resolver_input(mote_resolver_t *resolver, unsigned slot_index
 {
     mote_resolver_slot_t *slot = &resolver->slots[slot_index];
     unsigned server_index = from != NULL ? find_server(resolver, slot, from) : slot->server_index;
-    mote_dns_header_t header;
-    bool is_case_wrong;
 
-    (void)now_ms;
-    if ((slot->state != SLOT_WAIT && slot->state != SLOT_SEND) || server_index == resolver->settings->server_count) {
-        return mote_resolver_status(resolver, slot_index) == MOTE_OK ? MOTE_PENDING
-                                                                       : mote_resolver_status(resolver, slot_index);
+    (void)now_ms; /* an answer changes no timer */
+    if (slot->state == MOTE_RESOLVER_WANTS_NOTHING) {
+        return slot->status == MOTE_OK ? MOTE_PENDING : (mote_status_t)slot->status;
     }
-    if (status != MOTE_OK) {
-        return fail_server(resolver, slot, server_index);
+    if (slot->state == MOTE_RESOLVER_WANTS_STREAM || server_index == resolver->settings->server_count) {
+        return MOTE_PENDING;
     }
-    if (from == NULL || mote_dns_read(datagram, &header) != MOTE_OK) {
-        return MOTE_PENDING; /* DNS-6: dropped, the timer unchanged */
-    }
-    if (!is_answer(resolver, slot, &header, &is_case_wrong)) {
-        slot->mismatch_count++;
-        return slot->mismatch_count >= MISMATCH_COUNT ? go_on_by_stream(resolver, slot, slot->server_index)
-                                                      : MOTE_PENDING;
-    }
-    return is_case_wrong ? ask_in_any_case(resolver, slot)
-                         : take_message(resolver, slot, server_index, &header, answer);
+    return status == MOTE_OK ? hear(resolver, slot, server_index, datagram, answer)
+                             : fail_server(resolver, slot, server_index);
 }
 
 mote_status_t mote_resolver_status(const mote_resolver_t *resolver, unsigned slot)
 {
-    return resolver->slots[slot].state == SLOT_UNUSED ? MOTE_ERR_NO_DATA : (mote_status_t)resolver->slots[slot].status;
+    return (mote_status_t)resolver->slots[slot].status;
 }
 
 mote_dns_name_t mote_resolver_name(const mote_resolver_t *resolver)
 {
-    mote_dns_name_t name = { { NULL, 0 }, MOTE_DNS_HEADER_BYTES };
+    mote_dns_name_t name = { { resolver->query + LENGTH_BYTES, MOTE_DNS_HEADER_BYTES + (size_t)resolver->name_size },
+                             MOTE_DNS_HEADER_BYTES };
 
-    name.message = mote_span(resolver->query + LENGTH_BYTES, MOTE_DNS_HEADER_BYTES + (size_t)resolver->name_size);
     return name;
 }
 
@@ -405,14 +415,17 @@ mote_dns_name_t mote_resolver_name(const mote_resolver_t *resolver)
 static void assign_stream(mote_resolver_t *resolver, bool is_open, uint32_t now_ms)
 {
     resolver->stream_state = MOTE_RESOLVER_STREAM_IDLE;
+    resolver->stream_done = 0;
+    resolver->stream_ms = now_ms;
     for (unsigned i = 0; i < MOTE_RESOLVER_SLOT_COUNT; i++) {
-        if (resolver->slots[i].state == SLOT_STREAM && resolver->stream_state == MOTE_RESOLVER_STREAM_IDLE) {
-            is_open &= resolver->stream_server == resolver->slots[i].server_index;
-            resolver->stream_slot = (uint8_t)i;
-            resolver->stream_server = resolver->slots[i].server_index;
+        const mote_resolver_slot_t *slot = &resolver->slots[i];
+
+        if (slot->state == MOTE_RESOLVER_WANTS_STREAM) {
+            is_open = is_open && resolver->stream_server == slot->server_index;
             resolver->stream_state = is_open ? MOTE_RESOLVER_STREAM_SEND : MOTE_RESOLVER_STREAM_CONNECT;
-            resolver->stream_done = 0;
-            resolver->stream_ms = now_ms;
+            resolver->stream_slot = (uint8_t)i;
+            resolver->stream_server = slot->server_index;
+            return;
         }
     }
 }
@@ -420,76 +433,76 @@ static void assign_stream(mote_resolver_t *resolver, bool is_open, uint32_t now_
 mote_resolver_stream_t mote_resolver_stream(mote_resolver_t *resolver, mote_span_t *message,
                                             const mote_endpoint_t **server)
 {
-    *server = &resolver->settings->servers[resolver->stream_server];
+    if (resolver->stream_state != MOTE_RESOLVER_STREAM_IDLE) {
+        *server = &resolver->settings->servers[resolver->stream_server];
+    }
     if (resolver->stream_state == MOTE_RESOLVER_STREAM_SEND) {
         size_t size = write_query(resolver, &resolver->slots[resolver->stream_slot]).size;
 
-        *message = mote_span_slice(mote_span(resolver->query, LENGTH_BYTES + size), resolver->stream_done, SIZE_MAX);
+        *message = mote_span_slice(mote_span(resolver->query, LENGTH_BYTES + size), resolver->stream_done, size + 2);
     }
     return (mote_resolver_stream_t)resolver->stream_state;
 }
 
 void mote_resolver_stream_event(mote_resolver_t *resolver, mote_status_t status, uint32_t now_ms)
 {
-    mote_resolver_slot_t *slot = &resolver->slots[resolver->stream_slot];
-
+    if (resolver->stream_state == MOTE_RESOLVER_STREAM_IDLE) {
+        return; /* nobody's any more */
+    }
     if (resolver->stream_state == MOTE_RESOLVER_STREAM_CONNECT && status == MOTE_OK) {
         resolver->stream_state = MOTE_RESOLVER_STREAM_SEND;
-        resolver->stream_done = 0;
         resolver->stream_ms = now_ms;
         return;
     }
-    if (resolver->stream_state != MOTE_RESOLVER_STREAM_IDLE && slot->state == SLOT_STREAM) {
-        (void)fail_server(resolver, slot, resolver->stream_server); /* DNS-40: elsewhere */
-    }
+    (void)fail_server(resolver, &resolver->slots[resolver->stream_slot], resolver->stream_server); /* DNS-40 */
     assign_stream(resolver, false, now_ms);
 }
 
 void mote_resolver_stream_sent(mote_resolver_t *resolver, size_t size, uint32_t now_ms)
 {
-    (void)now_ms;
+    (void)now_ms; /* nor does a byte: the stream has its time as a whole */
     resolver->stream_done = (uint16_t)(resolver->stream_done + size);
-    if (resolver->stream_done == LENGTH_BYTES + (resolver->query[0] << 8 | resolver->query[1])) {
+    if (resolver->stream_done >= LENGTH_BYTES + ((unsigned)resolver->query[0] << 8 | resolver->query[1])) {
         resolver->stream_state = MOTE_RESOLVER_STREAM_RECEIVE;
         resolver->stream_done = 0;
     }
 }
 
-/* Takes octets of one message: its length, then as much as that says. */
-static void assemble(mote_resolver_t *resolver, mote_span_t bytes, size_t *used)
+/* Takes octets of one message, its length first; returns how many. */
+static size_t assemble(mote_resolver_t *resolver, mote_span_t bytes)
 {
-    while (*used < bytes.size && resolver->stream_done < LENGTH_BYTES) {
-        resolver->stream_size = (uint16_t)(resolver->stream_size << 8 | bytes.data[(*used)++]);
+    size_t used = 0;
+    mote_span_t part;
+
+    while (used < bytes.size && resolver->stream_done < LENGTH_BYTES) {
+        resolver->stream_size = (uint16_t)(resolver->stream_size << 8 | bytes.data[used++]);
         resolver->stream_done++;
     }
     if (resolver->stream_done >= LENGTH_BYTES && resolver->stream_size <= resolver->settings->tcp_capacity) {
-        size_t at = resolver->stream_done - (size_t)LENGTH_BYTES;
-        mote_span_t part = mote_span_slice(bytes, *used, resolver->stream_size - at);
+        size_t at = (size_t)resolver->stream_done - LENGTH_BYTES;
 
+        part = mote_span_slice(bytes, used, resolver->stream_size - at);
         if (part.size > 0) {
             memcpy(resolver->settings->tcp_buffer + at, part.data, part.size);
         }
         resolver->stream_done = (uint16_t)(resolver->stream_done + part.size);
-        *used += part.size;
+        used += part.size;
     }
+    return used;
 }
 
 mote_status_t mote_resolver_stream_input(mote_resolver_t *resolver, mote_span_t bytes, uint32_t now_ms, size_t *used,
                                          unsigned *slot_index, mote_dns_answer_t *answer)
 {
     mote_resolver_slot_t *slot = &resolver->slots[resolver->stream_slot];
-    mote_span_t message;
-    mote_dns_header_t header;
     mote_status_t status;
-    bool is_case_wrong;
 
-    *used = 0;
-    *slot_index = resolver->stream_slot;
+    *used = bytes.size;
     if (resolver->stream_state != MOTE_RESOLVER_STREAM_RECEIVE) {
-        *used = bytes.size; /* nothing was asked: nothing to hear */
-        return MOTE_PENDING;
+        return MOTE_PENDING; /* nothing was asked: nothing to hear */
     }
-    assemble(resolver, bytes, used);
+    *slot_index = resolver->stream_slot;
+    *used = assemble(resolver, bytes);
     if (resolver->stream_done < LENGTH_BYTES) {
         return MOTE_PENDING;
     }
@@ -498,33 +511,30 @@ mote_status_t mote_resolver_stream_input(mote_resolver_t *resolver, mote_span_t 
         assign_stream(resolver, false, now_ms);
         return status;
     }
-    if (resolver->stream_done < LENGTH_BYTES + resolver->stream_size) {
+    if (resolver->stream_done - LENGTH_BYTES < resolver->stream_size) {
         return MOTE_PENDING;
     }
-    message = mote_span(resolver->settings->tcp_buffer, resolver->stream_size);
     resolver->stream_done = 0;
-    if (mote_dns_read(message, &header) != MOTE_OK) {
-        status = fail_server(resolver, slot, resolver->stream_server);
-    } else if (!is_answer(resolver, slot, &header, &is_case_wrong)) {
-        return MOTE_PENDING; /* DNS-38: some other answer; ours may follow, within the time */
-    } else {
-        status = take_message(resolver, slot, resolver->stream_server, &header, answer);
+    status = hear(resolver, slot, resolver->stream_server,
+                  mote_span(resolver->settings->tcp_buffer, resolver->stream_size), answer);
+    if (slot->state != MOTE_RESOLVER_WANTS_STREAM) {
+        assign_stream(resolver, status != MOTE_PENDING, now_ms);
     }
-    assign_stream(resolver, status != MOTE_PENDING, now_ms);
     return status;
 }
 
-/* How long the stream may still take; a stream that has taken too long has failed. */
+/* How long the stream may still take; one that has taken too long has failed. */
 static uint32_t tick_stream(mote_resolver_t *resolver, uint32_t now_ms)
 {
     uint32_t limit_ms = resolver->stream_state == MOTE_RESOLVER_STREAM_CONNECT ? CONNECT_MS : ANSWER_MS;
+    uint32_t passed_ms = now_ms - resolver->stream_ms;
 
     if (resolver->stream_state == MOTE_RESOLVER_STREAM_IDLE) {
         assign_stream(resolver, false, now_ms);
         return resolver->stream_state == MOTE_RESOLVER_STREAM_IDLE ? UINT32_MAX : 0;
     }
-    if (now_ms - resolver->stream_ms < limit_ms) {
-        return limit_ms - (now_ms - resolver->stream_ms);
+    if (passed_ms < limit_ms) {
+        return limit_ms - passed_ms;
     }
     mote_resolver_stream_event(resolver, MOTE_ERR_TIMEOUT, now_ms);
     return 0;
@@ -539,38 +549,40 @@ static uint32_t tick_slot(mote_resolver_t *resolver, mote_resolver_slot_t *slot,
     uint32_t wait_ms = first_ms << slot->round;
     uint32_t waited_ms = now_ms - slot->sent_ms;
 
-    if (slot->state == SLOT_WAIT && waited_ms < wait_ms) {
-        return wait_ms - waited_ms;
-    }
-    if (slot->state == SLOT_WAIT) {
+    if (slot->state == MOTE_RESOLVER_WANTS_DATAGRAM) {
+        if (waited_ms < wait_ms) {
+            return wait_ms - waited_ms;
+        }
         (void)ask_next(resolver, slot);
     }
-    return slot->state == SLOT_SEND ? 0 : UINT32_MAX;
+    return slot->state == MOTE_RESOLVER_WANTS_SEND ? 0 : UINT32_MAX;
 }
 
 uint32_t mote_resolver_tick(mote_resolver_t *resolver, uint32_t now_ms)
 {
     uint32_t total_ms = resolver->settings->total_s != 0 ? resolver->settings->total_s * UINT32_C(1000) : TOTAL_MS;
     uint32_t passed_ms = now_ms - resolver->start_ms;
-    bool is_over = passed_ms >= total_ms;
-    uint32_t wait_ms = is_over ? 0 : total_ms - passed_ms;
+    uint32_t wait_ms = UINT32_MAX;
 
     for (unsigned i = 0; i < MOTE_RESOLVER_SLOT_COUNT; i++) {
         mote_resolver_slot_t *slot = &resolver->slots[i];
         uint32_t slot_ms;
 
-        if (slot->state == SLOT_UNUSED || slot->state == SLOT_ENDED) {
+        if (slot->status != MOTE_PENDING) {
             continue;
         }
-        if (is_over) {
+        if (passed_ms >= total_ms) {
             (void)end_slot(slot, MOTE_ERR_DNS);
             continue;
         }
+        wait_ms = total_ms - passed_ms < wait_ms ? total_ms - passed_ms : wait_ms;
         slot_ms = tick_slot(resolver, slot, now_ms);
         wait_ms = slot_ms < wait_ms ? slot_ms : wait_ms;
     }
 #if MOTE_FEATURE_DNS_TCP
-    if (!is_over) {
+    if (passed_ms >= total_ms) {
+        leave_stream(resolver);
+    } else {
         uint32_t stream_ms = tick_stream(resolver, now_ms);
 
         wait_ms = stream_ms < wait_ms ? stream_ms : wait_ms;

@@ -33,6 +33,7 @@ typedef struct mote_random {
 typedef struct mote_dns_settings {
     const mote_endpoint_t *servers; /**< in order of preference */
     uint8_t server_count;           /**< 1 to MOTE_RESOLVER_SERVER_COUNT; 0 fails every question (MOTE_ERR_DNS) */
+    bool asks_local;                /**< .local names go to these servers too (RFC 6762 3 says they should not) */
     bool mixes_case;                /**< 0x20: the name's letter case is drawn and must come back (off by default) */
     uint16_t udp_bytes;             /**< largest datagram the port can take: offered by EDNS0; 0 means 1232 */
     uint16_t first_wait_ms;         /**< before the first retransmission, doubling each round; 0 means 3000 */
@@ -59,7 +60,6 @@ typedef struct mote_resolver_slot {
     uint8_t round;          /* how often all have been asked before: doubles the wait */
     uint8_t failed_servers; /* a bit each: those that gave no usable answer and are not asked again */
     uint8_t asked_servers;  /* a bit each: whose datagrams may answer */
-    uint8_t plain_servers;  /* a bit each: asked without EDNS0 */
     uint8_t mismatch_count;
     uint32_t sent_ms;
 } mote_resolver_slot_t;
@@ -70,7 +70,8 @@ typedef struct mote_resolver {
     const mote_random_t *random;
     uint32_t start_ms;
     uint8_t alias_count;
-    bool ignores_case; /* a server gave the name back in another case: asked without 0x20 */
+    uint8_t plain_servers; /* a bit each: those that do not know EDNS0 */
+    bool ignores_case;     /* a server gave the name back in another case: asked without 0x20 */
 #if MOTE_FEATURE_DNS_TCP
     uint8_t stream_state;
     uint8_t stream_slot;   /* whose question the stream carries */
@@ -93,8 +94,9 @@ enum { MOTE_RESOLVER_MX = 1, MOTE_RESOLVER_ADDRESSES = 2 /* A and AAAA as far as
  * @param[in] random    borrowed until the question has ended
  * @param[in] what      MOTE_RESOLVER_MX or MOTE_RESOLVER_ADDRESSES
  * @param[in] families  for addresses: the set of MOTE_FAMILY_ to ask for, at least one
- * @return MOTE_OK; MOTE_ERR_ADDRESS not a host name (nothing is sent); MOTE_ERR_RANDOM; MOTE_ERR_DNS no servers;
- *         MOTE_ERR_NO_NAME for localhost, invalid and onion names, which are never asked (RFC 6761, RFC 7686)
+ * @return MOTE_OK; MOTE_ERR_ADDRESS not a host name; MOTE_ERR_RANDOM; MOTE_ERR_DNS no servers; MOTE_ERR_NO_NAME for
+ *         localhost, invalid, onion and local names, which are never asked (RFC 6761, RFC 7686, RFC 6762; nor are they
+ *         when an alias leads to them). After an error nothing is sent, and the slots have ended with it.
  */
 mote_status_t mote_resolver_start(mote_resolver_t *resolver, const mote_dns_settings_t *settings,
                                   const mote_random_t *random, mote_span_t name, unsigned what,
@@ -120,7 +122,7 @@ void mote_resolver_sent(mote_resolver_t *resolver, unsigned slot, mote_status_t 
 
 /**
  * Takes one datagram, or an error of the slot's socket (status other than MOTE_OK; from is then the server
- * concerned, or NULL for all).
+ * concerned, or NULL for the one asked last).
  *
  * @return MOTE_PENDING  the slot goes on waiting (or asking)
  *         MOTE_OK       answered: answer walks its records while the datagram's bytes live
