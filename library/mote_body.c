@@ -53,17 +53,17 @@ static mote_status_t read_piece(mote_body_t *body)
 
 /* ---- the checks ---------------------------------------------------------------------------------------- */
 
-/* Whether any octet is 0x80 or more: a word at a time, four words a round. */
+/* Whether any octet is 0x80 or more: a word at a time, eight words a round. */
 static bool has_8bit(mote_span_t span)
 {
     static const size_t high_bits = ~(size_t)0 / 255 * 128;
-    size_t words[4];
+    size_t words[8];
     size_t high = 0;
     size_t i = 0;
 
     for (; i + sizeof words <= span.size; i += sizeof words) {
         memcpy(words, span.data + i, sizeof words);
-        high |= words[0] | words[1] | words[2] | words[3];
+        high |= words[0] | words[1] | words[2] | words[3] | words[4] | words[5] | words[6] | words[7];
     }
     for (; i < span.size; i++) {
         high |= span.data[i]; /* the lowest octet's high bit is among high_bits */
@@ -71,47 +71,45 @@ static bool has_8bit(mote_span_t span)
     return (high & high_bits) != 0;
 }
 
-/* One line, its LF included if it is there. Line ends are CRLF, or LF where the source says so. */
-static bool check_line(mote_body_t *body, mote_span_t line, bool *is_lone_lf)
+/* One line of text_size octets before its LF, or before the window's end. False: it may not travel so. */
+static bool check_line(mote_body_t *body, const uint8_t *text, size_t text_size, bool has_lf, uint32_t *lone_lf_count)
 {
-    bool has_lf = line.size > 0 && line.data[line.size - 1] == '\n';
-    size_t text_size = line.size - (has_lf ? 1U : 0U);
-    size_t cr = mote_span_find(mote_span_slice(line, 0, text_size), '\r');
-    bool has_cr = cr < text_size;
+    const uint8_t *cr = text_size > 0 ? memchr(text, '\r', text_size) : NULL;
 
-    if ((body->is_after_cr && text_size > 0) || (has_cr && cr != text_size - 1)) {
+    if ((body->is_after_cr && text_size > 0) || (cr != NULL && cr != text + text_size - 1)) {
         return false; /* a CR that no LF follows */
     }
-    *is_lone_lf = has_lf && !has_cr && !body->is_after_cr;
-    text_size -= has_cr ? 1U : 0U;
+    if (has_lf && cr == NULL && !body->is_after_cr) {
+        ++*lone_lf_count;
+        if (!body->source->has_lf_lines) {
+            return false;
+        }
+    }
+    text_size -= cr != NULL ? 1U : 0U;
     if (text_size > (size_t)(MOTE_LINE_BYTES - body->line_size)) {
         return false;
     }
-    body->line_size = (uint16_t)(body->line_size + text_size);
-    body->is_after_cr = has_cr && !has_lf;
-    if (has_lf) {
-        body->line_size = 0;
-        body->line++;
-    }
-    return !*is_lone_lf || body->source->has_lf_lines;
+    body->line_size = (uint16_t)(has_lf ? 0 : body->line_size + text_size);
+    body->line += has_lf ? 1U : 0U;
+    body->is_after_cr = cr != NULL && !has_lf;
+    return true;
 }
 
 /* RFC 5321 2.3.8, 4.5.3.1.6: every octet, before it is lent. Counts the lone LFs. */
 static bool check(mote_body_t *body, mote_span_t window, uint32_t *lone_lf_count)
 {
     size_t size = mote_span_find(window, 0); /* a NUL: the lines before it are only counted */
-    size_t offset = 0;
+    const uint8_t *at = window.data;
+    const uint8_t *end = window.data + size;
 
-    while (offset < size) {
-        mote_span_t rest = mote_span_slice(window, offset, size - offset);
-        mote_span_t line = mote_span_slice(rest, 0, mote_span_find(rest, '\n') + 1);
-        bool is_lone_lf;
+    while (at != end) {
+        const uint8_t *lf = memchr(at, '\n', (size_t)(end - at));
+        const uint8_t *line_end = lf != NULL ? lf : end;
 
-        if (!check_line(body, line, &is_lone_lf)) {
+        if (!check_line(body, at, (size_t)(line_end - at), lf != NULL, lone_lf_count)) {
             return false;
         }
-        *lone_lf_count += is_lone_lf ? 1U : 0U;
-        offset += line.size;
+        at = lf != NULL ? lf + 1 : end;
     }
     return size == window.size;
 }

@@ -1,23 +1,8 @@
 #include <mailmote/span.h>
 
-mote_span_t mote_span(const void *data, size_t size)
-{
-    mote_span_t span = { data, size };
-
-    return span;
-}
-
 mote_span_t mote_span_text(const char *text)
 {
     return mote_span(text, text != NULL ? strlen(text) : 0);
-}
-
-mote_span_t mote_span_slice(mote_span_t span, size_t offset, size_t size)
-{
-    if (offset >= span.size) {
-        return mote_span(NULL, 0);
-    }
-    return mote_span(span.data + offset, size < span.size - offset ? size : span.size - offset);
 }
 
 bool mote_span_equals(mote_span_t a, mote_span_t b)
@@ -48,11 +33,6 @@ size_t mote_span_find(mote_span_t span, uint8_t octet)
     const uint8_t *found = span.size > 0 ? memchr(span.data, octet, span.size) : NULL;
 
     return found != NULL ? (size_t)(found - span.data) : span.size;
-}
-
-mote_span_t mote_buffer_span(const mote_buffer_t *buffer)
-{
-    return mote_span(buffer->data, buffer->size);
 }
 
 mote_reader_t mote_reader(mote_span_t span)

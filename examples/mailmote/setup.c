@@ -111,6 +111,9 @@ static int set_tls(setup_t *setup)
     mote_status_t status;
 
     mote_mbedtls_shared_init(&setup->trust);
+    if (setup->hop.tls == MOTE_TLS_NONE) {
+        return EX_OK; /* a whole bundle is not read for nothing */
+    }
     status = ca_file != NULL ? mote_mbedtls_add_ca_file(&setup->trust, ca_file)
                              : mote_mbedtls_add_system_ca(&setup->trust, NULL);
     if (status != MOTE_OK && ca_file != NULL) {

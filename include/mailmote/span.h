@@ -24,11 +24,23 @@ typedef struct mote_span {
         (const uint8_t *)(literal), sizeof(literal) - 1                                                      \
     }
 
-mote_span_t mote_span(const void *data, size_t size);
+static inline mote_span_t mote_span(const void *data, size_t size)
+{
+    mote_span_t span = { data, size };
+
+    return span;
+}
+
 /** A span over a C string, without its NUL. NULL gives the empty span. */
 mote_span_t mote_span_text(const char *text);
 /** The part from offset on, at most size bytes; offsets past the end give the empty span. */
-mote_span_t mote_span_slice(mote_span_t span, size_t offset, size_t size);
+static inline mote_span_t mote_span_slice(mote_span_t span, size_t offset, size_t size)
+{
+    if (offset >= span.size) {
+        return mote_span(NULL, 0);
+    }
+    return mote_span(span.data + offset, size < span.size - offset ? size : span.size - offset);
+}
 
 bool mote_span_equals(mote_span_t a, mote_span_t b);
 /** ASCII letters compare equal in either case; no locale (RFC 4343 3). */
@@ -47,7 +59,10 @@ typedef struct mote_buffer {
 } mote_buffer_t;
 
 /** What has been written into the buffer. */
-mote_span_t mote_buffer_span(const mote_buffer_t *buffer);
+static inline mote_span_t mote_buffer_span(const mote_buffer_t *buffer)
+{
+    return mote_span(buffer->data, buffer->size);
+}
 
 /** Walks a span. After a failed read every further read fails and gives 0. */
 typedef struct mote_reader {
