@@ -270,10 +270,18 @@ static void wipe_room(mote_smtp_t *smtp)
     }
 }
 
+/* Nothing more is done here for those that are open. Who was never asked has a report too. */
 static void conclude_session(mote_smtp_t *smtp)
 {
+    mote_mail_t *mail = smtp->mail;
+
     if (smtp->end == MOTE_SMTP_RUNNING) {
         smtp->end = has_open(smtp) ? MOTE_SMTP_NEXT_HOST : MOTE_SMTP_DONE;
+    }
+    for (uint16_t i = mote_mail_next_open(mail, 0); i < mail->recipient_count; i = mote_mail_next_open(mail, i + 1U)) {
+        if (mail->recipients[i].report.stage == MOTE_STAGE_NONE) {
+            conclude(smtp, &mail->recipients[i], MOTE_VERDICT_PENDING, CAUSE(MOTE_ERR_LINK_LOST, 4, 4, 2), nothing);
+        }
     }
 }
 
@@ -468,7 +476,6 @@ static void go_on(mote_smtp_t *smtp)
 /* A transaction is over. Recipients left over by a 452, or to be asked again, get a further one. */
 static void end_transaction(mote_smtp_t *smtp, bool needs_reset)
 {
-    clear(smtp, FLAG_IS_DRAINED);
     if (!has_open(smtp) || has(smtp, FLAG_AUTH_FAILED)) {
         finish(smtp, needs_reset);
     } else if (needs_reset) {

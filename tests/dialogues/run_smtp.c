@@ -8,12 +8,13 @@
  *     ...                                 the client would have more to say here, but is interrupted
  *     ~ secured verified                  TLS: verified, encrypted, failed, untrusted
  *     + 301 s                             time passes
- *     ! close | reset | stop | next | quit
+ *     ! close | reset | stop | next | quit | size-is N (of the next mail)  | poll | peek (the client has
+ *                                         nothing to say; something, that does not leave yet)
  *     = ops@example.net accepted 250 2.0.0 "queued"      held, and @stage may follow
  *     = end done, closed
  *
  * Each file is replayed whole and octet by octet, in both directions, with a large room and a small one. Octet by octet,
- * the session is also killed after every octet, in each way there is: reset, close, time-out, stop, nonsense, 421. No
+ * the session is also killed after every octet ("! long": after some), in each way there is: reset, close, time-out, stop, nonsense, 421. No
  * end may claim more, or less, than what the wire shows.
  */
 #include <mailmote/smtp.h>
@@ -22,12 +23,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LINE_COUNT = 2000, RECIPIENT_COUNT = 128, ROOM_BYTES = 4096, TEXT_BYTES = 64, WORD_BYTES = 512, MESSAGE_BYTES = 65536 };
+enum { LINE_COUNT = 1000, LINE_BYTES = 8192, RECIPIENT_COUNT = 128, ROOM_BYTES = 4096, TEXT_BYTES = 64, WORD_BYTES = 512, MESSAGE_BYTES = 65536 };
 
 typedef struct line {
     int number;
     char kind; /* S, C, and ~ + ! = . as in the file */
-    char text[1100];
+    char text[LINE_BYTES];
     size_t size;
 } line_t;
 
@@ -58,9 +59,6 @@ typedef struct source {
 typedef struct world {
     mote_smtp_t smtp;
     mote_mail_t mail;
-    mote_recipient_t recipients[RECIPIENT_COUNT];
-    uint8_t texts[RECIPIENT_COUNT][TEXT_BYTES];
-    uint8_t room[ROOM_BYTES];
     source_t source;
     onlooker_t onlooker;
     uint32_t now_ms;
@@ -69,6 +67,9 @@ typedef struct world {
     size_t line_index;
     int flight_count;
     int lend_count;
+    mote_recipient_t recipients[RECIPIENT_COUNT]; /* from here on, only what is used is copied */
+    uint8_t texts[RECIPIENT_COUNT][TEXT_BYTES];
+    uint8_t room[ROOM_BYTES];
 } world_t;
 
 typedef struct mode {
@@ -123,11 +124,35 @@ static void fail(const char *format, ...)
 
 /* ---- reading a file --------------------------------------------------------------------------------- */
 
+/* \{abc*3} is abcabcabc. */
+static void expand(char *text)
+{
+    static char plain[LINE_BYTES];
+    size_t size = 0;
+
+    for (const char *from = text; *from != '\0' && size < sizeof plain - 1; from++) {
+        if (from[0] == '\\' && from[1] == '{') {
+            size_t part = strcspn(from + 2, "*");
+
+            for (long count = strtol(from + 2 + part + 1, NULL, 10); count > 0 && size + part < sizeof plain; count--) {
+                memcpy(plain + size, from + 2, part);
+                size += part;
+            }
+            from += strcspn(from, "}");
+        } else {
+            plain[size++] = *from;
+        }
+    }
+    memcpy(text, plain, size);
+    text[size] = '\0';
+}
+
 /* Takes \r \n \t \0 \xHH and \\ for what they mean; returns the size. */
 static size_t unescape(char *text)
 {
     char *to = text;
 
+    expand(text);
     for (const char *from = text; *from != '\0'; from++) {
         char octet = *from;
 
@@ -257,7 +282,7 @@ static void set_timeout(const char *rest)
 
 static void set_message(char *rest)
 {
-    char word[1100];
+    static char word[LINE_BYTES];
     unsigned count = 1;
     size_t size;
 
@@ -401,7 +426,7 @@ static void watch(void *self, mote_event_t event, mote_span_t bytes, uint32_t no
 static void read_script(const char *path)
 {
     FILE *file = fopen(path, "r");
-    char text[2048]; /* a line, and room for its CRLF */
+    static char text[LINE_BYTES]; /* a line, and room for its CRLF or for what it repeats */
     int number = 0;
 
     memset(&script, 0, sizeof script);
@@ -487,10 +512,17 @@ static void see_heard(uint8_t octet)
 /* Whether bytes stand in a text. */
 static bool holds(const uint8_t *text, size_t text_size, const void *bytes, size_t size)
 {
-    for (size_t i = 0; size > 0 && i + size <= text_size; i++) {
-        if (memcmp(text + i, bytes, size) == 0) {
+    const uint8_t *end = text + text_size;
+
+    while (size > 0 && (size_t)(end - text) >= size) {
+        text = memchr(text, *(const uint8_t *)bytes, (size_t)(end - text) - size + 1);
+        if (text == NULL) {
+            return false;
+        }
+        if (memcmp(text, bytes, size) == 0) {
             return true;
         }
+        text++;
     }
     return false;
 }
@@ -553,6 +585,9 @@ static void check_end(void)
     }
     if (end == MOTE_SMTP_RUNNING) {
         fail("ended without an end");
+    }
+    if (script.secret_size >= 16 && holds(world.room, mode->room_bytes, script.secret, 16)) {
+        fail("ended, and the room still holds a secret");
     }
     check_claims();
 }
@@ -636,16 +671,26 @@ static void die_by(int way)
     check_doubt();
 }
 
-/* Kills the session in each way there is, and comes back to this moment. */
+static void copy_world(world_t *to, const world_t *from)
+{
+    memcpy(to, from, offsetof(world_t, recipients));
+    memcpy(to->recipients, from->recipients, script.recipient_count * sizeof from->recipients[0]);
+    memcpy(to->texts, from->texts, script.recipient_count * sizeof from->texts[0]);
+    memcpy(to->room, from->room, mode->room_bytes);
+}
+
+/* Kills the session in each way there is, and comes back to this moment. In long dialogues not at every octet. */
 static void die_here(void)
 {
-    if (mode == NULL || !mode->is_killed || mote_smtp_state(&world.smtp) == MOTE_SMTP_ENDED) {
+    static unsigned count;
+
+    if (!mode->is_killed || mote_smtp_state(&world.smtp) == MOTE_SMTP_ENDED || (script.is_long && ++count % 31 != 0)) {
         return;
     }
-    moment = world;
+    copy_world(&moment, &world);
     for (int way = 0; way < 6; way++) {
         die_by(way);
-        world = moment;
+        copy_world(&world, &moment);
     }
 }
 
@@ -763,6 +808,17 @@ static void expect_said(const line_t *line)
     }
 }
 
+/* The client is about to say something; not an octet of it leaves yet. */
+static void peek(void)
+{
+    mote_span_t bytes;
+    unsigned flags;
+
+    if (mote_smtp_output(&world.smtp, world.now_ms, &bytes, &flags) != MOTE_OK) {
+        fail("the client has nothing to say");
+    }
+}
+
 /* The client has said all it wants to say now. */
 static void expect_silence(void)
 {
@@ -776,11 +832,11 @@ static void expect_silence(void)
 
 static void check_flight(void)
 {
-    if (world.lend_count > 1 && mode->room_bytes == ROOM_BYTES && !script.is_long) {
+    if (world.lend_count > 1 && mode->room_bytes == ROOM_BYTES && !script.is_long && !world.source.waits) {
         fail("a flight left in %d pieces", world.lend_count); /* PERF-2, PERF-3 */
     }
     world.lend_count = 0;
-    if (script.secret_size >= 16 && world.smtp.saying == 0 && holds(world.room, sizeof world.room, script.secret, 16)) {
+    if (script.secret_size >= 16 && world.smtp.saying == 0 && holds(world.room, mode->room_bytes, script.secret, 16)) {
         fail("the room still holds a secret");
     }
 }
@@ -788,7 +844,7 @@ static void check_flight(void)
 /* The server says all lines in a row that it has to say. */
 static void let_hear(size_t *index)
 {
-    static char bytes[LINE_COUNT * 64];
+    static char bytes[65536];
     size_t size = 0;
 
     while (*index < script.line_count && script.lines[*index].kind == 'S') {
@@ -853,6 +909,12 @@ static void let_happen(const char *text)
         mote_smtp_stop(&world.smtp, MOTE_ERR_STOPPED, world.now_ms);
     } else if (strcmp(text, "quit") == 0) {
         mote_smtp_quit(&world.smtp, world.now_ms);
+    } else if (strcmp(text, "poll") == 0) {
+        expect_silence();
+    } else if (strcmp(text, "peek") == 0) {
+        peek();
+    } else if (strncmp(text, "size-is ", 8) == 0) {
+        world.source.source.wire_size = atoi(text + 8);
     } else if (strcmp(text, "next") == 0) {
         set_up_mail();
         world.onlooker.is_accepted = false;
@@ -935,7 +997,7 @@ static void check_recipient(uint16_t index, char *rest)
 /* = address verdict [code] [enhanced] [held] [@stage] ["words"] */
 static void check_result(const line_t *line)
 {
-    char text[sizeof line->text];
+    static char text[LINE_BYTES];
     char *quote;
     char *rest;
 
@@ -972,13 +1034,15 @@ static void check_result(const line_t *line)
 static void play(const mode_t_ *how)
 {
     mote_buffer_t room = { world.room, (uint16_t)how->room_bytes, 0 };
-    source_t source = world.source;
+    static source_t source;
     bool is_client = false;
+    bool is_interrupted = false;
 
+    if (mode == NULL) {
+        source = world.source; /* as it was set up */
+    }
     memset(&world, 0, sizeof world);
     world.source = source;
-    world.source.offset = 0;
-    world.source.has_waited = false;
     mode = how;
     world.now_ms = UINT32_MAX - 1000; /* time wraps while we look on */
     set_up_mail();
@@ -992,22 +1056,26 @@ static void play(const mode_t_ *how)
         if (line->kind == 'C') {
             world.flight_count += is_client ? 0 : 1;
             is_client = true;
+            is_interrupted = false;
             expect_said(line);
             i++;
             continue;
         }
-        if (line->kind == '=') {
-            check_result(line);
+        if (line->kind == '=' || line->kind == '.') {
+            if (line->kind == '=') {
+                check_result(line);
+            }
+            is_interrupted |= line->kind == '.';
             i++;
             continue;
         }
-        if (line->kind != '.' && !(is_client && i > 0 && script.lines[i - 1].kind == '.')) {
+        if (!is_interrupted && strcmp(line->text, "peek") != 0) {
             expect_silence();
         }
-        if (is_client && line->kind != '.') {
+        if (is_client && !is_interrupted) {
             check_flight();
         }
-        is_client = is_client && line->kind == '.';
+        is_client = false;
         if (line->kind == 'S') {
             let_hear(&i);
             continue;
@@ -1019,16 +1087,14 @@ static void play(const mode_t_ *how)
         } else if (line->kind == '!') {
             let_happen(line->text);
         }
-        if (line->kind != '.') {
-            die_here();
-        }
+        is_interrupted |= strcmp(line->text, "peek") == 0;
+        die_here();
         i++;
     }
     check_claims();
     if (script.flight_count != 0 && world.flight_count != script.flight_count) {
         fail("%d flights", world.flight_count);
     }
-    mode = NULL;
 }
 
 int main(int argc, char **argv)
@@ -1045,6 +1111,7 @@ int main(int argc, char **argv)
     int count = 0;
 
     for (int i = 1; i < argc; i++) {
+        mode = NULL;
         read_script(argv[i]);
         for (size_t which = 0; which < sizeof modes / sizeof modes[0]; which++) {
             if (script.room_bytes == 0 || script.room_bytes == modes[which].room_bytes) {

@@ -18,7 +18,7 @@
 MOTE_BEGIN_DECLS
 
 enum {
-    MOTE_POSIX_RECEIVE_BYTES = 1024,  /* of the stream: replies are short */
+    MOTE_POSIX_RECEIVE_BYTES = 960,   /* of the stream: replies are short */
     MOTE_POSIX_DATAGRAM_BYTES = 1232, /* what we offer by EDNS0 (udp_bytes 0) */
     MOTE_POSIX_FD_COUNT = 5,         /* the stream, and two sockets (IPv4, IPv6) for each of two slots */
     MOTE_POSIX_SERVER_COUNT = MOTE_RESOLVER_SERVER_COUNT
