@@ -633,7 +633,7 @@ static void a_record_that_was_tried_counts_as_taken(void **state)
 
 static void more_is_handed_down(void **state)
 {
-    static char text[10000];
+    static char text[20000];
     size_t taken;
 
     (void)state;
