@@ -195,40 +195,27 @@ static mote_status_t hold_psa(mote_mbedtls_shared_t *shared)
     return status;
 }
 
-static unsigned char fragment_code(uint16_t bytes)
-{
-    switch (bytes) {
-    case 512:
-        return MBEDTLS_SSL_MAX_FRAG_LEN_512;
-    case 1024:
-        return MBEDTLS_SSL_MAX_FRAG_LEN_1024;
-    case 2048:
-        return MBEDTLS_SSL_MAX_FRAG_LEN_2048;
-    case 4096:
-        return MBEDTLS_SSL_MAX_FRAG_LEN_4096;
-    default:
-        return MBEDTLS_SSL_MAX_FRAG_LEN_NONE;
-    }
-}
-
 /* RFC 6066 4. mbedTLS 3.6 refuses the answer that OpenSSL gives to it in TLS 1.3 (it forgets there that it has asked),
    so it is asked for where TLS 1.2 is all that is offered. In TLS 1.3 the same is said by record_size_limit (RFC 8449),
    by itself, where mbedTLS is built with MBEDTLS_SSL_RECORD_SIZE_LIMIT. */
 #if defined(MBEDTLS_SSL_MAX_FRAGMENT_LENGTH) && defined(MBEDTLS_SSL_PROTO_TLS1_2)
 static int limit_fragments(mbedtls_ssl_config *config, uint16_t bytes)
 {
-    unsigned char code = fragment_code(bytes);
+    unsigned char code;
 
-    if (code != MBEDTLS_SSL_MAX_FRAG_LEN_NONE) {
-        mbedtls_ssl_conf_max_tls_version(config, MBEDTLS_SSL_VERSION_TLS1_2);
+    for (code = MBEDTLS_SSL_MAX_FRAG_LEN_512; code < MBEDTLS_SSL_MAX_FRAG_LEN_INVALID; code++) {
+        if (bytes == 256u << code) {
+            mbedtls_ssl_conf_max_tls_version(config, MBEDTLS_SSL_VERSION_TLS1_2);
+            return mbedtls_ssl_conf_max_frag_len(config, code);
+        }
     }
-    return mbedtls_ssl_conf_max_frag_len(config, code);
+    return bytes == 0 ? 0 : MBEDTLS_ERR_SSL_BAD_INPUT_DATA;
 }
 #else
 static int limit_fragments(mbedtls_ssl_config *config, uint16_t bytes)
 {
     (void)config;
-    return fragment_code(bytes) == MBEDTLS_SSL_MAX_FRAG_LEN_NONE ? 0 : MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE;
+    return bytes == 0 ? 0 : MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE;
 }
 #endif
 
@@ -264,11 +251,11 @@ static int configure(mote_mbedtls_t *tls)
     mbedtls_ssl_conf_legacy_renegotiation(config, MBEDTLS_SSL_LEGACY_BREAK_HANDSHAKE); /* RFC 5746 3.4 */
     mbedtls_ssl_conf_authmode(config, verifies ? MBEDTLS_SSL_VERIFY_REQUIRED : MBEDTLS_SSL_VERIFY_OPTIONAL);
     mbedtls_ssl_conf_verify(config, mote_mbedtls_check, tls);
+    leave_out(config);
     if (tls->shared->anchors.version != 0) {
         mbedtls_ssl_conf_ca_chain(config, &tls->shared->anchors, NULL);
     }
-    leave_out(config);
-    return limit_fragments(config, tls->shared->max_fragment_bytes);
+    return 0;
 }
 
 /* RFC 6066 3: SNI carries a host name without its last dot, never an address. mbedTLS wants a C string. */
@@ -285,12 +272,46 @@ static int name_server(mote_mbedtls_t *tls)
     return mbedtls_ssl_set_hostname(&tls->ssl, text);
 }
 
+static void clear_session(mote_mbedtls_t *tls)
+{
+    tls->flags = 0;
+    tls->error = 0;
+    tls->link = MOTE_OK;
+    tls->end = MOTE_OK;
+    tls->has_checked = false;
+    tls->has_skipped_dates = false;
+    tls->header_size = 0;
+    tls->record_left = 0;
+    mbedtls_ssl_config_init(&tls->config);
+    mbedtls_ssl_init(&tls->ssl);
+}
+
+static mote_status_t set_up_session(mote_mbedtls_t *tls)
+{
+    int code = configure(tls);
+
+    if (code == 0 && limit_fragments(&tls->config, tls->shared->max_fragment_bytes) != 0) {
+        return refuse(tls, MOTE_ERR_TLS, "max_fragment_bytes is no size that this mbedTLS can ask for");
+    }
+    if (code == 0) {
+        code = mbedtls_ssl_setup(&tls->ssl, &tls->config);
+    }
+    if (code == 0) {
+        code = name_server(tls);
+    }
+    if (code != 0) {
+        tls->error = code;
+        return fail(tls, mote_mbedtls_explain(tls, code));
+    }
+    mbedtls_ssl_set_bio(&tls->ssl, tls, push, pull, NULL);
+    return MOTE_OK;
+}
+
 static mote_status_t begin_session(mote_mbedtls_t *tls)
 {
     mote_mbedtls_shared_t *shared = tls->shared;
     const char *obstacle = mote_mbedtls_obstacle(tls);
     mote_status_t status;
-    int code;
 
     forget_words(tls);
     if (obstacle != NULL) {
@@ -305,30 +326,8 @@ static mote_status_t begin_session(mote_mbedtls_t *tls)
     }
     shared->session_count++;
     tls->state = MOTE_MBEDTLS_HANDSHAKE;
-    tls->flags = 0;
-    tls->error = 0;
-    tls->link = MOTE_OK;
-    tls->end = MOTE_OK;
-    tls->has_checked = false;
-    tls->has_skipped_dates = false;
-    tls->header_size = 0;
-    tls->record_left = 0;
-    mbedtls_ssl_config_init(&tls->config);
-    mbedtls_ssl_init(&tls->ssl);
-
-    code = configure(tls);
-    if (code == 0) {
-        code = mbedtls_ssl_setup(&tls->ssl, &tls->config);
-    }
-    if (code == 0) {
-        code = name_server(tls);
-    }
-    if (code != 0) {
-        tls->error = code;
-        return fail(tls, mote_mbedtls_explain(tls, code));
-    }
-    mbedtls_ssl_set_bio(&tls->ssl, tls, push, pull, NULL);
-    return MOTE_OK;
+    clear_session(tls);
+    return set_up_session(tls);
 }
 
 /* ---- the handshake ---- */

@@ -113,9 +113,17 @@ bool mote_mbedtls_is_out_of_memory(int code)
            low == MBEDTLS_ERR_ASN1_ALLOC_FAILED || low == MBEDTLS_ERR_MPI_ALLOC_FAILED;
 }
 
+/* MBEDTLS_ERR_CTR_DRBG_ENTROPY_SOURCE_FAILED and MBEDTLS_ERR_ENTROPY_SOURCE_FAILED, whose headers a build may lack. */
+static bool is_out_of_randomness(int code)
+{
+    int low = -code & LOW_BITS;
+
+    return low == 0x34 || low == 0x3c;
+}
+
 static bool is_about_certificate(int code)
 {
-    int module = -code & 0x7f80;
+    int module = -code & HIGH_BITS;
 
     return (module >= 0x2000 && module <= 0x2f80) || (module >= 0x3900 && module <= 0x3f00);
 }
@@ -149,6 +157,9 @@ mote_status_t mote_mbedtls_explain(mote_mbedtls_t *tls, int code)
     }
     if (mote_mbedtls_is_out_of_memory(code)) {
         return say(tls, MOTE_ERR_MEMORY, "not enough memory for TLS");
+    }
+    if (is_out_of_randomness(code)) {
+        return say(tls, MOTE_ERR_RANDOM, mote_status_text(MOTE_ERR_RANDOM));
     }
     if (code == MBEDTLS_ERR_X509_FATAL_ERROR) {
         return say(tls, MOTE_ERR_TLS_SPACE, "certificate chain is too long for this build");

@@ -419,6 +419,9 @@ static mote_status_t link_send(void *self, mote_span_t bytes, unsigned flags, si
     }
     *taken = within_chunk(peer, bytes.size);
     peer->last_send_flags = flags;
+    if (peer->from_client_count + *taken <= sizeof peer->hello) {
+        memcpy(peer->hello + peer->from_client_count, bytes.data, *taken);
+    }
     peer->from_client_count += *taken;
     if (peer->ssl != NULL) {
         MUST(BIO_write(peer->in, bytes.data, (int)*taken) == (int)*taken);

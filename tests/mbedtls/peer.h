@@ -75,7 +75,8 @@ typedef struct peer {
     size_t hello_suite_count;
     uint16_t hello_versions[8];
     size_t hello_version_count;
-    bool has_failed; /* the server's side of the handshake failed */
+    uint8_t hello[1024]; /* the first octets from the client */
+    bool has_failed;     /* the server's side of the handshake failed */
 
     /* private */
     uint8_t queue[400000];

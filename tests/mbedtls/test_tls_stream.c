@@ -349,10 +349,10 @@ static void a_dialogue_passes_wherever_the_link_must_wait(void **state)
 
     (void)state;
     for (i = 0; i < VERSION_COUNT; i++) {
-        count = count_calls(versions[i], 100);
+        count = count_calls(versions[i], 300);
         for (k = 1; k <= count; k++) {
             pair_start(&pair, versions[i]);
-            pair.peer.chunk_bytes = 100;
+            pair.peer.chunk_bytes = 300;
             pair.peer.pending_at = k;
             assert_int_equal(pair_converse(&pair), MOTE_OK);
             pair_stop(&pair);
@@ -368,10 +368,10 @@ static void a_reset_at_any_call_is_told_and_nothing_else(void **state)
 
     (void)state;
     for (i = 0; i < VERSION_COUNT; i++) {
-        count = count_calls(versions[i], 100);
+        count = count_calls(versions[i], 300);
         for (k = 1; k <= count; k++) {
             pair_start(&pair, versions[i]);
-            pair.peer.chunk_bytes = 100;
+            pair.peer.chunk_bytes = 300;
             pair.peer.fail_at = k;
             pair.peer.fail_status = MOTE_ERR_RESET;
             assert_int_equal(pair_converse(&pair), MOTE_ERR_RESET);
@@ -391,7 +391,7 @@ static void a_fin_after_any_octet_of_the_dialogue_is_a_loss(void **state)
     (void)state;
     for (i = 0; i < VERSION_COUNT; i++) {
         size = 1;
-        for (at = 0; at < size; at++) {
+        for (at = 0; at < size; at += at == 0 || versions[i] == TLS1_3_VERSION ? 1 : 6) {
             pair_start(&pair, versions[i]);
             SSL_set_num_tickets(pair.peer.ssl, 0); /* they differ in size */
             assert_int_equal(pair_secure(&pair), MOTE_OK);

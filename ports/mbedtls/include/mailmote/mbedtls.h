@@ -46,8 +46,8 @@ MOTE_BEGIN_DECLS
 typedef struct mote_mbedtls_shared {
     /* Settings: init gives the defaults, change them before the first delivery starts. */
 
-    /** max_fragment_length to ask for (RFC 6066 4): 512, 1024, 2048, 4096, or 0: not asked for (the default). For an
-     *  mbedTLS with a small MBEDTLS_SSL_IN_CONTENT_LEN. mbedTLS 3.6 can ask for it in TLS 1.2 alone, so TLS 1.3 is then
+    /** max_fragment_length to ask for (RFC 6066 4): 512, 1024, 2048 or 4096, at most the smaller of mbedTLS's two
+     *  buffers; or 0: not asked for (the default). mbedTLS 3.6 can ask for it in TLS 1.2 alone, so TLS 1.3 is then
      *  not offered; there, build it with MBEDTLS_SSL_RECORD_SIZE_LIMIT instead. */
     uint16_t max_fragment_bytes;
     /** Sessions at one time; further ones stay MOTE_PENDING in `secure`. 0 (the default): no limit. An arena
