@@ -210,7 +210,7 @@ static void hosts(void **state)
         { "evil\\000.example", false, "evil" },
         { "evil\\000.example", false, "evil.example" },
         { "a\\046b.example", false, "a.b.example" },
-        { "mx\\064example.net", false, "mx@example.net" },
+        { "mx\\064example.net", false, "mx.example.net" },
         { "mx\\032.example.net", false, "mx.example.net" },
         { "mx\\255.example.net", false, "mx.example.net" },
         { "mx\\010.example.net", false, "mx.example.net" },
