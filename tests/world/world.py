@@ -68,6 +68,14 @@ class World:
             self.stop()
             raise
 
+    def start(self):
+        """Every server there is."""
+        self.start_names()
+        self.make_certificates()
+        self.start_postfix()
+        self.start_exim()
+        self.start_opensmtpd()
+
     # ---- the ground ----
 
     def _make_etc(self):
@@ -156,10 +164,12 @@ class World:
     # ---- names ----
 
     ZONES = {
-        "postfix.example": "@ MX 10 mx\nmx A 192.0.2.10\nmx AAAA 2001:db8::10\n",
-        "exim.example": "@ MX 10 mx\nmx A 192.0.2.11\nmx AAAA 2001:db8::11\n",
-        "opensmtpd.example": "@ MX 10 mx\nmx A 192.0.2.12\n",
-        "six.example": "@ MX 10 mx\nmx AAAA 2001:db8::10\n",
+        "postfix.example": "@ MX 10 mx\nmx A 192.0.2.10\nmx AAAA 2001:db8::10\n4 MX 10 mx4\nmx4 A 192.0.2.10\n"
+                           "6 MX 10 mx6\nmx6 AAAA 2001:db8::10\n",
+        "exim.example": "@ MX 10 mx\nmx A 192.0.2.11\nmx AAAA 2001:db8::11\n4 MX 10 mx4\nmx4 A 192.0.2.11\n"
+                        "6 MX 10 mx6\nmx6 AAAA 2001:db8::11\n",
+        "opensmtpd.example": "@ MX 10 mx\nmx A 192.0.2.12\nmx AAAA 2001:db8::12\n4 MX 10 mx4\nmx4 A 192.0.2.12\n"
+                             "6 MX 10 mx6\nmx6 AAAA 2001:db8::12\n",
         # an MX target that is an alias, an alias at the domain itself, no MX at all
         "alias.example": "@ MX 10 mx\nmx CNAME mx.postfix.example.\n",
         "moved.example": "mail CNAME postfix.example.\n",
@@ -291,7 +301,7 @@ class World:
         os.chmod(queue / "maildrop", 0o730)
         os.chown(queue / "public", user, drop)
         os.chmod(queue / "public", 0o710)
-        domains = "postfix.example six.example alias.example moved.example mail.moved.example implicit.example " \
+        domains = "postfix.example 4.postfix.example 6.postfix.example alias.example moved.example mail.moved.example implicit.example " \
                   "backup.example refused.example missing.example two.example large.example self.example far.example"
         good = self.certificates / "good.pem"
         (config / "main.cf").write_text("\n".join([
@@ -423,10 +433,11 @@ login:
         os.chmod(spool / "spool", 0o711)
         config = self.folder / "smtpd.conf"
         config.write_text(
-            'table users { "ops@opensmtpd.example" = "box" }\n'
             'listen on 192.0.2.12 port 25 hostname mx.opensmtpd.example\n'
-            'action keep maildir "%s/ops" virtual { "@opensmtpd.example" = box } \n'
-            'match from any for domain opensmtpd.example action keep\n' % boxes)
+            'listen on 2001:db8::12 port 25 hostname mx.opensmtpd.example\n'
+            'table domains { opensmtpd.example, 4.opensmtpd.example, 6.opensmtpd.example }\n'
+            'action keep maildir "%s/ops" virtual { "@" = box }\n'
+            'match from any for domain <domains> action keep\n' % boxes)
         script = ("mkdir -p /var/spool/smtpd /var/lib/opensmtpd/empty && mount --bind %s/spool /var/spool/smtpd && "
                   "exec /usr/sbin/smtpd -d -f %s" % (spool, config))
         self.spawn("opensmtpd", "sh", "-c", "mount -t tmpfs tmpfs /var/spool && mount -t tmpfs tmpfs /var/lib && " + script)
@@ -437,9 +448,10 @@ login:
     def mailmote(self, *words, stdin=b"", options=(), **more):
         """Runs the command-line program on the device: (exit code, stdout, stderr)."""
         words = list(words)
-        words[1:1] = ["-C", "/dev/null", "-o", "dns_server=192.0.2.54", "-o", "hello_name=device.example.net"]
-        for option in options:
-            words[1:1] = ["-o", option]
+        defaults = ["hello_name=device.example.net"]
+        if not any(option.startswith("dns_server=") for option in options):
+            defaults.append("dns_server=192.0.2.54")
+        words[1:1] = ["-C", "/dev/null", *(word for option in [*defaults, *options] for word in ("-o", option))]
         program = os.environ.get("MAILMOTE", str(TOP / "build/mailmote"))
         done = self.on_device(program, *words, input=stdin, **more)
         return done.returncode, done.stdout.decode("latin-1"), done.stderr.decode("latin-1")
