@@ -309,7 +309,7 @@ class World:
             "command_directory = /usr/sbin", "daemon_directory = /usr/lib/postfix/sbin",
             "shlib_directory = /usr/lib/postfix", "meta_directory = %s" % config, "mail_owner = postfix",
             "setgid_group = postdrop", "myhostname = mx.postfix.example", "mydestination =", "local_recipient_maps =",
-            "mynetworks =", "relay_domains =",
+            "cyrus_sasl_config_path = %s/sasl" % config, "mynetworks =", "relay_domains =",
             "inet_interfaces = 192.0.2.10, 2001:db8::10", "inet_protocols = all", "local_transport = error:none",
             "virtual_mailbox_domains = " + domains, "virtual_mailbox_base = %s" % boxes,
             "virtual_mailbox_maps = inline:{ %s }" % ", ".join(
@@ -319,7 +319,7 @@ class World:
             "smtpd_recipient_restrictions = reject_unauth_destination", "message_size_limit = 30000000",
             "virtual_mailbox_limit = 0", "smtpd_peername_lookup = no", "strict_rfc821_envelopes = yes",
             "maillog_file = %s/postfix.log" % folder, "maillog_file_prefixes = %s" % folder, ""]))
-        (config / "sasl").mkdir()  # where Debian's Postfix has Cyrus SASL look
+        (config / "sasl").mkdir()  # Debian 12's Postfix has Cyrus SASL look here whatever it is told
         (config / "sasl/smtpd.conf").write_text("pwcheck_method: auxprop\nauxprop_plugin: sasldb\n"
                                                 "mech_list: PLAIN LOGIN\nsasldb_path: %s/sasldb\n" % config)
         name, realm = USER.split("@")
