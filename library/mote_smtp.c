@@ -1235,13 +1235,14 @@ static void tell_said(const mote_smtp_t *smtp, uint16_t start, bool is_whole)
 {
 #if MOTE_FEATURE_OBSERVER
     mote_span_t line = mote_span_slice(mote_buffer_span(&smtp->room), start, smtp->room.size);
+    bool is_secret = has(smtp, FLAG_IS_SECRET) && (smtp->saying == SAY_AUTH || smtp->saying == SAY_ANSWER);
 
-    if (has(smtp, FLAG_IS_SECRET)) {
+    if (is_secret) { /* what follows AUTH in the same flight is none */
         line = mote_span_text(smtp->saying == SAY_AUTH ? "AUTH PLAIN ***" : "***");
     } else if (is_whole) {
         line.size -= line.size < crlf.size ? line.size : crlf.size; /* of a long one the last piece may be a lone LF */
     }
-    if (is_whole || !has(smtp, FLAG_IS_SECRET)) {
+    if (is_whole || !is_secret) {
         tell(smtp, MOTE_EVENT_SAID, line);
     }
 #else

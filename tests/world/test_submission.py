@@ -19,6 +19,7 @@ class Submission(unittest.TestCase):
         code, out, err = send(head("secret") + b"x\n", "ops@a.example", options=EXIM_465 + secret(), words=["-v"])
         self.assertEqual(code, 0, out + err)
         self.assertIn("AUTH PLAIN ***", err)
+        self.assertIn("C: MAIL FROM:<pump@example.net>", err)  # in the same flight, and no secret
         for form in (world.PASSWORD, "dGFwICYg", "cHVtcEBleGFtcGxlLm5ldAB0YXAg"):
             self.assertNotIn(form, out + err)
 
