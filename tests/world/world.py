@@ -41,7 +41,7 @@ def enter(argv):
         return
     if not (ROOT / "unbound/.whole").exists():
         sys.exit("world: the servers are missing; run scripts/setup --world")
-    root = [] if os.geteuid() == 0 else ["sudo", "--preserve-env=MAILMOTE"]  # namespaces with several users need root
+    root = [] if os.geteuid() == 0 else ["sudo", "--preserve-env=MAILMOTE,ALERT"]  # namespaces with several users need root
     inside = ["env", "MAILMOTE_WORLD=inside", sys.executable, *argv]
     words = [*root, "unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
              "--propagation", "private", *inside]
@@ -191,6 +191,7 @@ class World:
                                  for i in range(60)) + "@ MX 10 mx.postfix.example.\n",
         "example.net": "device A 192.0.2.1\nsmtp A 192.0.2.11\nsmtp AAAA 2001:db8::11\nother A 192.0.2.11\n"
                        "submission A 192.0.2.10\nsubmission AAAA 2001:db8::10\nscript A 192.0.2.13\n",
+        "factory.example": "@ MX 10 mail\nmail A 192.0.2.11\nmail AAAA 2001:db8::11\n",
         "script.example": "@ MX 10 mx\nmx A 192.0.2.13\n",
         "scripts.example": "@ MX 10 mx\n@ MX 20 mx2\nmx A 192.0.2.13\nmx2 A 192.0.2.14\n",
     }
