@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Reads the symbols of the core's archive, and its includes: usage symbols.py ARCHIVE NM SOURCE
 
+PORT-1, PORT-5, PORT-6, SEC-16: nothing is allocated, kept, asked of a locale or listened on by a core that can call nobody.
+
 Fails if an object of the core has writable data, or needs anything but the core itself, mem* and strlen (and the
 compiler's own helpers, listed here by name), or if a header or source includes what is above it.
 """

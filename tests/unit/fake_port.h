@@ -296,6 +296,7 @@ static mote_status_t fake_connect(void *self, const mote_endpoint_t *peer)
 {
     fake_port_t *fake = self;
 
+    assert_int_equal(peer->port, 25);
     if (fake->server == NULL) {
         uint8_t text[40] = { 0 };
         mote_writer_t out = mote_writer(text, sizeof text - 1);

@@ -184,9 +184,9 @@ static const struct {
     const char *order; /* of connections */
     unsigned subject, detail; /* of the enhanced code of the first, when it is ours */
 } cases[] = {
-    { "by MX", ONE_HOST, { { .ip = "192.0.2.1" } }, "ops@a.example", "a", "192.0.2.1 ", 0, 0 },
+    { "by MX", ONE_HOST, { { .ip = "192.0.2.1" } }, "ops@a.example", "a", "192.0.2.1 ", 0, 0 }, /* MX-1, MX-24 */
     { "two at one domain, one transaction", ONE_HOST, { { .ip = "192.0.2.1" } }, "ops@a.example dev@A.example", "aa",
-      "192.0.2.1 ", 0, 0 },
+      "192.0.2.1 ", 0, 0 }, /* MX-30 */
     { "the same mailbox twice", ONE_HOST, { { .ip = "192.0.2.1" } }, "ops@a.example ops@A.EXAMPLE", "aa", "192.0.2.1 ", 0, 0 },
     { "several domains", ONE_HOST "b.example MX 5 mx.a.example\n", { { .ip = "192.0.2.1" } }, "ops@a.example ops@b.example",
       "aa", "192.0.2.1 192.0.2.1 ", 0, 0 },
@@ -199,7 +199,7 @@ static const struct {
     { "MX without address", "a.example MX 10 mx.a.example\na.example A 192.0.2.1\n", { { .ip = "192.0.2.1" } },
       "ops@a.example", "p", "", 4, 4 },
     { "soft outranks hard", "a.example MX 10 x.a.example\na.example MX 20 y.a.example\nx.a.example F -\ny.a.example X -\n",
-      { { 0 } }, "ops@a.example", "t", "", 4, 3 },
+      { { 0 } }, "ops@a.example", "t", "", 4, 3 }, /* MX-17 */
     { "hard, then soft", "a.example MX 10 x.a.example\na.example MX 20 y.a.example\nx.a.example X -\ny.a.example F -\n",
       { { 0 } }, "ops@a.example", "t", "", 4, 3 },
     { "first host has no address, second takes it",
@@ -209,12 +209,12 @@ static const struct {
       { { .ip = "192.0.2.1" } }, "ops@a.example", "t", "", 4, 3 }, /* T covers both here: silence of all */
     { "families alternate", "a.example MX 10 mx.a.example\nmx.a.example A 192.0.2.1\nmx.a.example A 192.0.2.2\n"
       "mx.a.example AAAA 2001:db8::1\nmx.a.example AAAA 2001:db8::2\n",
-      { { .ip = "192.0.2.2" } }, "ops@a.example", "a", "2001:db8::1 192.0.2.1 2001:db8::2 192.0.2.2 ", 0, 0 },
+      { { .ip = "192.0.2.2" } }, "ops@a.example", "a", "2001:db8::1 192.0.2.1 2001:db8::2 192.0.2.2 ", 0, 0 }, /* MX-13 */
     { "a family that times out goes last", "a.example MX 10 mx.a.example\nmx.a.example A 192.0.2.1\nmx.a.example A 192.0.2.2\n"
       "mx.a.example AAAA 2001:db8::1\nmx.a.example AAAA 2001:db8::2\n",
       { { .ip = "2001:db8::1", .connects = MOTE_PENDING }, { .ip = "2001:db8::2" }, { .ip = "192.0.2.1", .connects = MOTE_ERR_REFUSED },
         { .ip = "192.0.2.2", .connects = MOTE_ERR_REFUSED } },
-      "ops@a.example", "a", "2001:db8::1 192.0.2.1 192.0.2.2 2001:db8::2 ", 0, 0 },
+      "ops@a.example", "a", "2001:db8::1 192.0.2.1 192.0.2.2 2001:db8::2 ", 0, 0 }, /* S1, DNS-55, PERF-7 */
     { "421 at the greeting: the next", ONE_HOST "a.example MX 20 y.a.example\ny.a.example A 192.0.2.2\n",
       { { .ip = "192.0.2.1", .greeting = "421 busy" }, { .ip = "192.0.2.2" } }, "ops@a.example", "a", "192.0.2.1 192.0.2.2 ", 0, 0 },
     { "554 at every greeting is soft", ONE_HOST, { { .ip = "192.0.2.1", .greeting = "554 no" } }, "ops@a.example", "t", "192.0.2.1 ", 0, 0 },
@@ -223,8 +223,8 @@ static const struct {
     { "two sessions, then later", ONE_HOST "a.example MX 20 y.a.example\ny.a.example A 192.0.2.2\na.example MX 30 z.a.example\n"
       "z.a.example A 192.0.2.3\n",
       { { .ip = "192.0.2.1", .mail = "421 no" }, { .ip = "192.0.2.2", .mail = "421 no" }, { .ip = "192.0.2.3" } },
-      "ops@a.example", "t", "192.0.2.1 192.0.2.2 ", 0, 0 },
-    { "loopback from DNS", "a.example MX 10 mx.a.example\nmx.a.example A 127.0.0.1\n", { { .ip = "127.0.0.1" } }, "ops@a.example", "p", "", 4, 6 },
+      "ops@a.example", "t", "192.0.2.1 192.0.2.2 ", 0, 0 }, /* MX-15 */
+    { "loopback from DNS", "a.example MX 10 mx.a.example\nmx.a.example A 127.0.0.1\n", { { .ip = "127.0.0.1" } }, "ops@a.example", "p", "", 4, 6 }, /* SEC-12 */
     { "multicast from DNS", "a.example MX 10 mx.a.example\nmx.a.example A 224.0.0.1\n", { { .ip = "224.0.0.1" } }, "ops@a.example", "p", "", 4, 4 },
     { "ourselves by the address of the stream", "a.example MX 10 mx.a.example\nmx.a.example A 192.0.2.200\n",
       { { .ip = "192.0.2.200" } }, "ops@a.example", "p", "192.0.2.200 ", 4, 6 },
@@ -234,7 +234,7 @@ static const struct {
       "ops@a.example", "t", "192.0.2.1 192.0.2.200 ", 4, 1 },
     { "literal without leave", "", { { .ip = "192.0.2.1" } }, "ops@[192.0.2.1]", "p", "", 1, 2 },
     { "in doubt", ONE_HOST, { { .ip = "192.0.2.1", .takes_and_closes = true } }, "ops@a.example", "d", "192.0.2.1 ", 0, 0 },
-    { "through the relay", "smtp.example.net A 192.0.2.9\n", { { .ip = "192.0.2.9" } }, "ops@relayed.example", "a", "192.0.2.9 ", 0, 0 },
+    { "through the relay", "smtp.example.net A 192.0.2.9\n", { { .ip = "192.0.2.9" } }, "ops@relayed.example", "a", "192.0.2.9 ", 0, 0 }, /* MX-25 */
     { "the relay does not exist", "smtp.example.net X -\n", { { 0 } }, "ops@relayed.example", "T", "", 4, 4 },
     { "the relay refuses us", "smtp.example.net A 192.0.2.9\n", { { .ip = "192.0.2.9", .greeting = "554 go away" } }, "ops@relayed.example", "T", "192.0.2.9 ", 0, 0 },
     { "a private relay is the caller's word", "smtp.example.net A 10.0.0.9\n", { { .ip = "10.0.0.9" } }, "ops@relayed.example", "a", "10.0.0.9 ", 0, 0 },
@@ -270,7 +270,8 @@ static void verdicts(void **state)
     }
 }
 
-/* Every call of the port fails once, at its n-th use for every n: always a verdict, and none that is not true. */
+/* SEC-10, PORT-3, SMTP-27: every call of the port fails once, at its n-th use for every n: always a verdict, and none
+   that is not true. */
 static void every_call_fails(void **state)
 {
     (void)state;
@@ -338,6 +339,7 @@ static void stop_anywhere(void **state)
     }
 }
 
+/* SEC-2, SEC-13, PORT-10: what cannot be is refused before anything is asked or said. */
 static void refused_at_start(void **state)
 {
     static const struct {
@@ -371,6 +373,70 @@ static void refused_at_start(void **state)
     set_up(ONE_HOST, NULL, 0, "ops@a.example");
     bench.settings.route_count = 2; /* no row for a.example */
     assert_int_equal(start(), MOTE_ERR_ARGUMENT);
+    set_up(ONE_HOST, NULL, 0, "ops@a.example");
+    assert_int_equal(mote_delivery_start(&bench.delivery, &bench.settings, &bench.dns, &bench.mail, &fake_table, &bench.fake,
+                                         (mote_buffer_t){ bench.room, MOTE_ROOM_BYTES - 1, 0 }, 0), MOTE_ERR_ARGUMENT);
+}
+
+static void literals(void **state) /* MX-32, MX-33 */
+{
+    static const struct {
+        const char *recipient;
+        const char *verdict;
+        const char *order;
+    } rows[] = {
+        { "ops@[192.0.2.1]", "a", "192.0.2.1 " },
+        { "ops@[IPv6:2001:db8::1]", "a", "2001:db8::1 " },
+        { "ops@[127.0.0.1]", "p", "" },
+        { "ops@[224.0.0.1]", "p", "" },
+        { "ops@[192.0.2.77]", "a", "" }, /* our own: the mailbox here */
+    };
+    mote_ip_t own;
+
+    (void)state;
+    (void)mote_ip_parse(TEXT("192.0.2.77"), &own);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        fake_server_t servers[] = { { .ip = "192.0.2.1" }, { .ip = "2001:db8::1" }, { .ip = "127.0.0.1" } };
+
+        set_up("", servers, COUNT_OF(servers), rows[i].recipient);
+        bench.settings.allows_literals = true;
+        bench.settings.own_addresses = &own;
+        bench.settings.own_address_count = 1;
+        assert_int_equal(start(), MOTE_OK);
+        run();
+        check_verdicts(rows[i].verdict, rows[i].recipient);
+        CHECK(strcmp(bench.fake.connect_order, rows[i].order) == 0, rows[i].recipient);
+    }
+}
+
+static void relays_in_turn(void **state) /* MX-26: the second one when the first does not serve, and its words last */
+{
+    static const mote_hop_t hops[] = { { .host = { (const uint8_t *)"192.0.2.8", 9 }, .port = 25, .tls = MOTE_TLS_NONE },
+                                       { .host = { (const uint8_t *)"192.0.2.9", 9 }, .port = 25, .tls = MOTE_TLS_NONE } };
+    static const mote_route_t route = { { NULL, 0 }, MOTE_ROUTE_RELAY, 2, hops };
+    static const struct {
+        mote_status_t first;
+        const char *second;
+        const char *verdict;
+        const char *order;
+    } rows[] = {
+        { MOTE_OK, NULL, "a", "192.0.2.8 " },
+        { MOTE_ERR_REFUSED, NULL, "a", "192.0.2.8 192.0.2.9 " },
+        { MOTE_PENDING, NULL, "a", "192.0.2.8 192.0.2.9 " },
+        { MOTE_ERR_REFUSED, "554 go away", "T", "192.0.2.8 192.0.2.9 " },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        fake_server_t servers[] = { { .ip = "192.0.2.8", .connects = rows[i].first }, { .ip = "192.0.2.9", .greeting = rows[i].second } };
+
+        set_up("", servers, COUNT_OF(servers), "ops@a.example");
+        bench.settings.routes = &route;
+        bench.settings.route_count = 1;
+        assert_int_equal(start(), MOTE_OK);
+        run();
+        check_verdicts(rows[i].verdict, rows[i].order);
+        CHECK(strcmp(bench.fake.connect_order, rows[i].order) == 0, rows[i].order);
+    }
 }
 
 static void mailbox_verdicts(void **state) /* LOCAL-8, LOCAL-9, LOCAL-10 */
@@ -489,7 +555,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verdicts),         cmocka_unit_test(every_call_fails), cmocka_unit_test(stop_anywhere),
         cmocka_unit_test(refused_at_start), cmocka_unit_test(mailbox_verdicts), cmocka_unit_test(total_timeout),
-        cmocka_unit_test(next_mail),        cmocka_unit_test(reports),
+        cmocka_unit_test(next_mail),        cmocka_unit_test(reports),          cmocka_unit_test(literals),
+        cmocka_unit_test(relays_in_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,7 @@ static void slices(void **state)
     }
 }
 
-static void comparisons(void **state)
+static void comparisons(void **state) /* SEC-9 */
 {
     (void)state;
     assert_true(mote_span_equals(mote_span(NULL, 0), TEXT("")));
@@ -35,7 +35,7 @@ static void comparisons(void **state)
     assert_false(mote_equals_in_constant_time("abc", "abd", 3));
 }
 
-static void readers(void **state)
+static void readers(void **state) /* SEC-6 */
 {
     mote_span_t bytes = exact_copy(TEXT("\x01\x02\x03\x04\x05\x06\x07"));
     mote_reader_t in = mote_reader(bytes);

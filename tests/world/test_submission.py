@@ -34,7 +34,7 @@ class Submission(unittest.TestCase):
         self.assertEqual(code, 77, out)
         self.assertIn("530", out)
 
-    def test_wrong_name_in_certificate(self):  # TLS-13
+    def test_wrong_name_in_certificate(self):  # TLS-13, S2, S2v
         code, out, _ = send(head("name") + b"x\n", "ops@a.example",
                             options=["relay=other.example.net", "relay_user=" + world.USER] + secret())
         self.assertEqual(code, 75, out)
