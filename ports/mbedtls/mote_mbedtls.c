@@ -28,8 +28,8 @@ static const int suites[] = {
     0,
 };
 
-/* mbedTLS 3.6.6 offers rsa_pss_rsae to all and, against RFC 8446 4.2.3, refuses it from a server of TLS 1.2. Such a server
-   takes the first of our list that it knows, so those stand last. In TLS 1.3 rsa_pkcs1 is for certificates alone. */
+/* mbedTLS 3.6.6 offers rsa_pss_rsae and, against RFC 8446 4.2.3, refuses it from a server of TLS 1.2. A server that goes by
+   our order takes the first that it knows, so those stand last. In TLS 1.3 rsa_pkcs1 is for certificates alone. */
 static const uint16_t signatures[] = {
     MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256, MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384,
     MBEDTLS_TLS1_3_SIG_ECDSA_SECP521R1_SHA512, MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256,

@@ -183,6 +183,9 @@ mote_status_t mote_mbedtls_explain(mote_mbedtls_t *tls, int code)
         return say(tls, MOTE_ERR_TLS,
                    is_record_header(tls->header) ? "server sent a broken TLS record"
                                                  : "what the server sent is not TLS");
+    case MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER:
+        return say(tls, MOTE_ERR_TLS,
+                   "server sent what this mbedTLS refuses (3.6.6 does so with RSA-PSS in TLS 1.2)");
     case MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE:
         return say(tls, MOTE_ERR_TLS, "server agrees to no safe way to encrypt");
     default:
