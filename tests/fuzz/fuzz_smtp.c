@@ -126,7 +126,9 @@ static void set_up_mail(world_t *world, unsigned way)
 static void set_up(world_t *world, input_t *in)
 {
     static const char *const messages[] = { "Subject: alarm\r\n\r\nHot.\r\n", ".\r\n..\r\nx", "", "bare\nlf\r\n",
-                                            "\xc3\xa4\r\n" };
+                                            "\xc3\xa4\r\n",
+                                            "a line that is longer than half a small room, so that it is lent and not copied: "
+                                            "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789\r\n.\r\n" };
     uint8_t way = take(in);
     size_t room_bytes = 128U + take(in);
     mote_buffer_t room;
@@ -148,7 +150,7 @@ static void set_up(world_t *world, input_t *in)
     world->hop.allows_plaintext_auth = (way & 16) != 0;
     world->source_ways = way >> 5 & 3;
     way = take(in);
-    mote_memory_source_init(&world->memory, mote_span_text(messages[(way & 7) % 5]));
+    mote_memory_source_init(&world->memory, mote_span_text(messages[(way & 7) % 6]));
     world->source = world->memory.source;
     world->source.rewind = rewind_source;
     world->source.next = next_of_source;
