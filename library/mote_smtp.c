@@ -2,55 +2,78 @@
 
 /* ---- what is true of a state ------------------------------------------------------------------------ */
 
-enum { NO_TIMEOUT, GREETING_S, EHLO_S, STARTTLS_S, AUTH_S, MAIL_S, RCPT_S, DATA_S, BLOCK_S, FINAL_S, RESET_S, QUIT_S };
+/* Fields of mote_timeouts_t, in their order there. */
+enum {
+    NO_TIMEOUT, /* in the connect's place, which is not the session's */
+    GREETING_S,
+    EHLO_S,
+    STARTTLS_S,
+    AUTH_S,
+    MAIL_S,
+    RCPT_S,
+    DATA_S,
+    BLOCK_S,
+    FINAL_S,
+    RESET_S,
+    QUIT_S
+};
+MOTE_STATIC_ASSERT(offsetof(mote_timeouts_t, greeting_s) == GREETING_S * sizeof(uint16_t), timeouts_stand_in_order);
+MOTE_STATIC_ASSERT(offsetof(mote_timeouts_t, quit_s) == QUIT_S * sizeof(uint16_t), timeouts_stand_in_order);
+
+/* Replies that may stand in a state besides the answer to what was asked. */
+enum {
+    MAY_GO_ON = 1,   /* 3yz (RFC 5321 4.2.1: AUTH and DATA; after a lone dot and QUIT no reply matters any more) */
+    MAY_REFUSE = 2,  /* 4yz and 5yz though nothing was asked: of the content as it leaves, or of us at all */
+    MAY_SAY_ALL = 4  /* anything though nothing was asked */
+};
 
 /* The last two columns say what the end of the link means: which verdict (PENDING: a note only, the next host may
    do better), and for recipients from which phase on (SETTLED: for nobody any more). */
 typedef struct state_info {
-    const char *name;
     uint8_t stage;
-    uint8_t timeout; /* which field of mote_timeouts_t */
+    uint8_t timeout;
+    uint8_t may;
     uint8_t verdict;
     uint8_t from;
 } state_info_t;
 
-#define ROW(name, stage, timeout, verdict, from)                                                             \
+#define ROW(stage, timeout, may, verdict, from)                                                              \
     {                                                                                                        \
-        name, MOTE_STAGE_##stage, timeout, MOTE_VERDICT_##verdict, MOTE_PHASE_##from                         \
+        MOTE_STAGE_##stage, timeout, may, MOTE_VERDICT_##verdict, MOTE_PHASE_##from                          \
     }
 
 static const state_info_t state_info[] = {
-    [MOTE_SMTP_AWAIT_GREETING] = ROW("await-greeting", GREETING, GREETING_S, PENDING, CHOSEN), /* 4.5.3.2.1 */
-    [MOTE_SMTP_AWAIT_EHLO] = ROW("await-ehlo", EHLO, EHLO_S, PENDING, CHOSEN),
-    [MOTE_SMTP_AWAIT_HELO] = ROW("await-helo", EHLO, EHLO_S, PENDING, CHOSEN),
-    [MOTE_SMTP_AWAIT_STARTTLS] = ROW("await-starttls", STARTTLS, STARTTLS_S, PENDING, CHOSEN),
-    [MOTE_SMTP_AWAIT_SECURE] = ROW("await-secure", TLS, STARTTLS_S, PENDING, CHOSEN),
-    [MOTE_SMTP_AWAIT_AUTH] = ROW("await-auth", AUTH, AUTH_S, PENDING, CHOSEN),
-    [MOTE_SMTP_AWAIT_MAIL] = ROW("await-mail", MAIL, MAIL_S, PENDING, CHOSEN),                 /* 4.5.3.2.2 */
-    [MOTE_SMTP_AWAIT_RCPT] = ROW("await-rcpt", RCPT, RCPT_S, TRANSIENT, CHOSEN),               /* 4.5.3.2.3 */
-    [MOTE_SMTP_AWAIT_DATA] = ROW("await-data", DATA, DATA_S, TRANSIENT, RECEIVED),             /* 4.5.3.2.4 */
-    [MOTE_SMTP_AWAIT_CONTENT] = ROW("await-content", CONTENT, BLOCK_S, TRANSIENT, RECEIVED),   /* 4.5.3.2.5 */
-    [MOTE_SMTP_AWAIT_FINAL] = ROW("await-final", FINAL, FINAL_S, IN_DOUBT, RECEIVED),          /* 4.5.3.2.6 */
-    [MOTE_SMTP_AWAIT_LONE_DOT] = ROW("await-lone-dot", FINAL, FINAL_S, PENDING, CHOSEN),
-    [MOTE_SMTP_AWAIT_RSET] = ROW("await-rset", MAIL, RESET_S, PENDING, CHOSEN),
-    [MOTE_SMTP_AWAIT_MORE] = ROW("await-more", NONE, NO_TIMEOUT, PENDING, SETTLED),
-    [MOTE_SMTP_AWAIT_QUIT] = ROW("await-quit", NONE, QUIT_S, PENDING, SETTLED),
-    [MOTE_SMTP_ENDED] = ROW("ended", NONE, NO_TIMEOUT, PENDING, SETTLED),
+    [MOTE_SMTP_AWAIT_GREETING] = ROW(GREETING, GREETING_S, MAY_SAY_ALL, PENDING, CHOSEN), /* 4.5.3.2.1 */
+    [MOTE_SMTP_AWAIT_EHLO] = ROW(EHLO, EHLO_S, 0, PENDING, CHOSEN),
+    [MOTE_SMTP_AWAIT_HELO] = ROW(EHLO, EHLO_S, 0, PENDING, CHOSEN),
+    [MOTE_SMTP_AWAIT_STARTTLS] = ROW(STARTTLS, STARTTLS_S, 0, PENDING, CHOSEN),
+    [MOTE_SMTP_AWAIT_SECURE] = ROW(TLS, STARTTLS_S, 0, PENDING, CHOSEN),
+    [MOTE_SMTP_AWAIT_AUTH] = ROW(AUTH, AUTH_S, MAY_GO_ON, PENDING, CHOSEN),
+    [MOTE_SMTP_AWAIT_MAIL] = ROW(MAIL, MAIL_S, 0, PENDING, CHOSEN),                     /* 4.5.3.2.2 */
+    [MOTE_SMTP_AWAIT_RCPT] = ROW(RCPT, RCPT_S, 0, TRANSIENT, CHOSEN),                   /* 4.5.3.2.3 */
+    [MOTE_SMTP_AWAIT_DATA] = ROW(DATA, DATA_S, MAY_GO_ON, TRANSIENT, RECEIVED),         /* 4.5.3.2.4 */
+    [MOTE_SMTP_AWAIT_CONTENT] = ROW(CONTENT, BLOCK_S, MAY_REFUSE, TRANSIENT, RECEIVED), /* 4.5.3.2.5 */
+    [MOTE_SMTP_AWAIT_FINAL] = ROW(FINAL, FINAL_S, MAY_REFUSE, IN_DOUBT, RECEIVED),      /* 4.5.3.2.6 */
+    [MOTE_SMTP_AWAIT_LONE_DOT] = ROW(FINAL, FINAL_S, MAY_GO_ON, PENDING, CHOSEN),
+    [MOTE_SMTP_AWAIT_RSET] = ROW(MAIL, RESET_S, 0, PENDING, CHOSEN),
+    [MOTE_SMTP_AWAIT_MORE] = ROW(NONE, NO_TIMEOUT, MAY_REFUSE, PENDING, SETTLED),
+    [MOTE_SMTP_AWAIT_QUIT] = ROW(NONE, QUIT_S, MAY_GO_ON | MAY_SAY_ALL, PENDING, SETTLED),
+    [MOTE_SMTP_ENDED] = ROW(NONE, NO_TIMEOUT, 0, PENDING, SETTLED),
 };
 
 /* What the speaking half says next. */
 enum {
     SAY_NOTHING,
-    SAY_EHLO,
-    SAY_HELO,
-    SAY_STARTTLS,
     SAY_AUTH,
     SAY_ANSWER, /* to a challenge */
-    SAY_CANCEL, /* "*": RFC 4954 4 */
     SAY_MAIL,
     SAY_RCPT,
-    SAY_DATA,
     SAY_CONTENT,
+    SAY_EHLO, /* from here on a word says it */
+    SAY_HELO,
+    SAY_STARTTLS,
+    SAY_CANCEL, /* "*": RFC 4954 4 */
+    SAY_DATA,
     SAY_DOT, /* the end of data, also of none */
     SAY_RSET,
     SAY_QUIT
@@ -104,6 +127,18 @@ static bool offers(const mote_smtp_t *smtp, unsigned extension)
     return (smtp->extensions & extension) != 0;
 }
 
+/* Commands run ahead of replies (RFC 2920). */
+static bool is_group(const mote_smtp_t *smtp)
+{
+    return MOTE_FEATURE_PIPELINING && has(smtp, FLAG_IS_GROUP);
+}
+
+/* What still comes of a group decides nothing: AUTH or MAIL was refused. */
+static bool is_drained(const mote_smtp_t *smtp)
+{
+    return MOTE_FEATURE_PIPELINING && has(smtp, FLAG_IS_DRAINED);
+}
+
 /* The route cannot do with the protection there is. */
 static bool needs_tls(const mote_smtp_t *smtp)
 {
@@ -141,12 +176,15 @@ static void tell(const mote_smtp_t *smtp, mote_event_t event, mote_span_t bytes)
 /* Why: the reply just heard, or a status with an enhanced code of ours (RFC 3463), in one word. */
 typedef uint32_t cause_t;
 #define CAUSE(status, klass, subject, detail)                                                                \
-    ((cause_t)(status) | (cause_t)(klass) << 8 | (cause_t)(subject) << 12 | (cause_t)(detail) << 16)
-enum {
-    CAUSE_REPLY = 0,
-    CAUSE_HELD = 1 << 20, /* an account or configuration fault; goes with another cause */
-    CAUSE_AS_NOTED = 1 << 21
-};
+    ((cause_t)(status) | (cause_t)(klass) << 8 | (cause_t)(subject) << 16 | (cause_t)(detail) << 24)
+#define CAUSE_REPLY ((cause_t)0)
+#define CAUSE_HELD ((cause_t)1 << 31)     /* an account or configuration fault; goes with another cause */
+#define CAUSE_AS_NOTED ((cause_t)1 << 30) /* what was written down before stands */
+
+static bool is_reply(cause_t cause)
+{
+    return (cause & ~CAUSE_HELD) == CAUSE_REPLY;
+}
 
 /* The first recipient from index on in a phase; the count if there is none. */
 static uint16_t find_phase(const mote_smtp_t *smtp, uint16_t index, mote_phase_t phase)
@@ -182,40 +220,43 @@ static mote_recipient_t *find_hearer(const mote_smtp_t *smtp)
     } else if (smtp->state <= MOTE_SMTP_AWAIT_FINAL) {
         index = find_phase(smtp, 0, MOTE_PHASE_RECEIVED);
     }
-    if (index == mail->recipient_count || has(smtp, FLAG_IS_DRAINED)) {
+    if (index == mail->recipient_count || is_drained(smtp)) {
         return NULL;
     }
     return &mail->recipients[index];
 }
 
-static mote_report_t report_of(const mote_smtp_t *smtp, cause_t cause)
+static void fill_report(const mote_smtp_t *smtp, cause_t cause, mote_report_t *report)
 {
     const mote_reply_t *reply = &smtp->reply;
-    mote_report_t report = { state_info[smtp->state].stage, (uint8_t)cause, (cause & CAUSE_HELD) != 0, 0, { 0, 0, 0 } };
 
-    if ((cause & ~(cause_t)CAUSE_HELD) != CAUSE_REPLY) {
-        report.enhanced.klass = cause >> 8 & 15;
-        report.enhanced.subject = cause >> 12 & 15;
-        report.enhanced.detail = cause >> 16 & 15;
-        return report;
+    memset(report, 0, sizeof *report);
+    report->stage = state_info[smtp->state].stage;
+    report->held = (cause & CAUSE_HELD) != 0;
+    if (!is_reply(cause)) {
+        report->status = (uint8_t)cause;
+        report->enhanced.klass = (uint8_t)(cause >> 8);
+        report->enhanced.subject = (uint8_t)(cause >> 16);
+        report->enhanced.detail = cause >> 24 & 15;
+        return;
     }
-    report.code = reply->code;
-    report.enhanced = reply->enhanced;
-    if (report.held && smtp->state == MOTE_SMTP_AWAIT_AUTH) {
-        report.status = MOTE_ERR_AUTH;
-    } else if (reply->code >= 400) {
-        report.status = reply->code < 500 ? MOTE_ERR_REPLY_4YZ : MOTE_ERR_REPLY_5YZ;
+    report->code = reply->code;
+    report->enhanced = reply->enhanced;
+    if (report->held && smtp->state == MOTE_SMTP_AWAIT_AUTH) {
+        report->status = MOTE_ERR_AUTH;
+    } else if (reply->first_digit >= '4') {
+        report->status = reply->first_digit == '4' ? MOTE_ERR_REPLY_4YZ : MOTE_ERR_REPLY_5YZ;
     }
-    return report;
 }
 
 /* Writes down why, and gives the verdict if there is one. */
 static void conclude(const mote_smtp_t *smtp, mote_recipient_t *recipient, mote_verdict_t verdict, cause_t cause,
                      mote_span_t words)
 {
-    mote_report_t report = report_of(smtp, cause);
+    mote_report_t report;
 
     if (cause != CAUSE_AS_NOTED) {
+        fill_report(smtp, cause, &report);
         mote_recipient_note(recipient, &report, words);
     }
     if (verdict != MOTE_VERDICT_PENDING) {
@@ -230,8 +271,7 @@ static void conclude_open(const mote_smtp_t *smtp, mote_phase_t from, mote_verdi
 {
     mote_mail_t *mail = smtp->mail;
     const mote_recipient_t *hearer = find_hearer(smtp);
-    bool is_reply = (cause & ~(cause_t)CAUSE_HELD) == CAUSE_REPLY;
-    mote_span_t words = is_reply && hearer != NULL ? mote_buffer_span(&hearer->text) : nothing;
+    mote_span_t words = is_reply(cause) && hearer != NULL ? mote_buffer_span(&hearer->text) : nothing;
 
     for (uint16_t i = mote_mail_next_open(mail, 0); i < mail->recipient_count; i = mote_mail_next_open(mail, i + 1U)) {
         if (mail->recipients[i].phase >= from) {
@@ -242,9 +282,14 @@ static void conclude_open(const mote_smtp_t *smtp, mote_phase_t from, mote_verdi
 
 static mote_verdict_t verdict_of(const mote_smtp_t *smtp)
 {
-    return smtp->reply.code < 400   ? MOTE_VERDICT_ACCEPTED
-           : smtp->reply.code < 500 ? MOTE_VERDICT_TRANSIENT
-                                    : MOTE_VERDICT_PERMANENT;
+    switch (smtp->reply.first_digit) {
+    case '4':
+        return MOTE_VERDICT_TRANSIENT;
+    case '5':
+        return MOTE_VERDICT_PERMANENT;
+    default:
+        return MOTE_VERDICT_ACCEPTED;
+    }
 }
 
 /* ---- transitions: an await_ sets the state, nothing else does ---------------------------------------- */
@@ -313,7 +358,7 @@ static void leave_host(mote_smtp_t *smtp, cause_t cause)
 static void break_off(mote_smtp_t *smtp, cause_t cause, bool is_cut)
 {
     const state_info_t *info = &state_info[smtp->state];
-    mote_verdict_t verdict = has(smtp, FLAG_IS_DRAINED) ? MOTE_VERDICT_PENDING : (mote_verdict_t)info->verdict;
+    mote_verdict_t verdict = is_drained(smtp) ? MOTE_VERDICT_PENDING : (mote_verdict_t)info->verdict;
 
     conclude_open(smtp, (mote_phase_t)info->from, verdict, cause);
     end(smtp, is_cut);
@@ -333,7 +378,7 @@ static void lose_link(mote_smtp_t *smtp, mote_status_t status, bool is_cut)
 /* A reply that cannot stand here, or is none: the two are out of step, and nothing is guessed. */
 static void break_step(mote_smtp_t *smtp)
 {
-    if (smtp->state == MOTE_SMTP_AWAIT_MAIL && !has(smtp, FLAG_IS_DRAINED)) {
+    if (smtp->state == MOTE_SMTP_AWAIT_MAIL && !is_drained(smtp)) {
         conclude_open(smtp, MOTE_PHASE_CHOSEN, MOTE_VERDICT_TRANSIENT, CAUSE(MOTE_ERR_PROTOCOL, 4, 5, 0));
     }
     break_off(smtp, CAUSE(MOTE_ERR_PROTOCOL, 4, 5, 0), smtp->state != MOTE_SMTP_AWAIT_QUIT);
@@ -391,11 +436,9 @@ static void begin_transaction(mote_smtp_t *smtp)
     smtp->rcpt_count = 0;
     smtp->received_count = 0;
     clear(smtp, FLAG_IS_DRAINED | FLAG_IS_FULL | FLAG_IS_GROUP);
-#if MOTE_FEATURE_PIPELINING
     if (offers(smtp, EXT_PIPELINING)) {
         set(smtp, FLAG_IS_GROUP);
     }
-#endif
     if (cause != CAUSE_REPLY) {
         conclude_open(smtp, MOTE_PHASE_CHOSEN, MOTE_VERDICT_PERMANENT, cause);
         finish(smtp, false);
@@ -496,7 +539,7 @@ static bool has_rcpt_to_say(const mote_smtp_t *smtp)
 /* QUIT may ride in this flight: nothing else follows on this session. */
 static bool is_last_flight(const mote_smtp_t *smtp)
 {
-    return has(smtp, FLAG_IS_GROUP) && !smtp->settings->keeps_stream && !has_phase(smtp, 0, MOTE_PHASE_CHOSEN);
+    return is_group(smtp) && !smtp->settings->keeps_stream && !has_phase(smtp, 0, MOTE_PHASE_CHOSEN);
 }
 
 /* In a group, what follows MAIL and each RCPT. */
@@ -554,7 +597,7 @@ static void after_ehlo(mote_smtp_t *smtp)
 {
     bool may_have_tls = smtp->hop->tls == MOTE_TLS_OPPORTUNISTIC && !has(smtp, FLAG_IN_CLEAR);
 
-    if ((needs_tls(smtp) || may_have_tls) && smtp->protection == MOTE_PROTECTION_NONE && offers(smtp, EXT_STARTTLS)) {
+    if (MOTE_FEATURE_TLS && (needs_tls(smtp) || may_have_tls) && smtp->protection == MOTE_PROTECTION_NONE && offers(smtp, EXT_STARTTLS)) {
         ask(smtp, MOTE_SMTP_AWAIT_STARTTLS, SAY_STARTTLS);
     } else if (needs_tls(smtp)) {
         await(smtp, MOTE_SMTP_AWAIT_STARTTLS);
@@ -671,12 +714,12 @@ static cause_t refusal(const mote_smtp_t *smtp)
 {
     bool is_relay = smtp->hop->host.size > 0;
 
-    return is_relay && smtp->reply.code >= 500 ? (cause_t)CAUSE_HELD : (cause_t)CAUSE_REPLY;
+    return is_relay && smtp->reply.first_digit == '5' ? CAUSE_HELD : CAUSE_REPLY;
 }
 
 static void on_greeting(mote_smtp_t *smtp)
 {
-    if (smtp->reply.code < 300) {
+    if (smtp->reply.first_digit == '2') {
         set(smtp, FLAG_WAS_GREETED);
         forget_offers(smtp);
         ask(smtp, MOTE_SMTP_AWAIT_EHLO, SAY_EHLO);
@@ -687,7 +730,7 @@ static void on_greeting(mote_smtp_t *smtp)
 
 static void on_ehlo(mote_smtp_t *smtp)
 {
-    if (smtp->reply.code < 300) {
+    if (smtp->reply.first_digit == '2') {
         after_ehlo(smtp);
     } else if (may_say_helo(smtp)) {
         forget_offers(smtp);
@@ -701,7 +744,7 @@ static void on_starttls(mote_smtp_t *smtp)
 {
     if (smtp->reply.code == 220) {
         await(smtp, MOTE_SMTP_AWAIT_SECURE);
-    } else if (smtp->reply.code < 300) {
+    } else if (smtp->reply.first_digit == '2') {
         break_step(smtp);
     } else if (smtp->hop->tls == MOTE_TLS_OPPORTUNISTIC) {
         set(smtp, FLAG_IN_CLEAR);
@@ -756,16 +799,16 @@ static void on_auth(mote_smtp_t *smtp)
 
     if (code == 334) {
         on_challenge(smtp);
-    } else if (code < 300 && !has(smtp, FLAG_IS_CANCELLED)) {
+    } else if (smtp->reply.first_digit == '2' && !has(smtp, FLAG_IS_CANCELLED)) {
         set(smtp, FLAG_AUTH_DONE);
-        if (has(smtp, FLAG_IS_GROUP)) {
+        if (is_group(smtp)) {
             await(smtp, MOTE_SMTP_AWAIT_MAIL);
         } else {
             begin_transaction(smtp);
         }
-    } else if (code >= 300 && code < 400) {
+    } else if (smtp->reply.first_digit == '3') {
         break_step(smtp);
-    } else if (code >= 400 && code < 500) {
+    } else if (smtp->reply.first_digit == '4') {
         conclude_open(smtp, MOTE_PHASE_CHOSEN, MOTE_VERDICT_PENDING, CAUSE_REPLY); /* no fault of the secret: AUTH-13 */
         set(smtp, FLAG_AUTH_FAILED);
         drain(smtp);
@@ -799,18 +842,14 @@ static void on_mail(mote_smtp_t *smtp)
 {
     uint16_t code = smtp->reply.code;
 
-    if (has(smtp, FLAG_IS_DRAINED)) {
+    if (is_drained(smtp)) {
         if (!hear_next_of_group(smtp)) {
             end_transaction(smtp, true);
         }
         return;
     }
-    if (code < 300 && has(smtp, FLAG_IS_GROUP)) {
-        await(smtp, MOTE_SMTP_AWAIT_RCPT);
-        return;
-    }
-    if (code < 300) {
-        ask(smtp, MOTE_SMTP_AWAIT_RCPT, SAY_RCPT);
+    if (smtp->reply.first_digit == '2') {
+        ask(smtp, MOTE_SMTP_AWAIT_RCPT, is_group(smtp) ? smtp->saying : SAY_RCPT);
         return;
     }
     if (code == 530) {
@@ -856,12 +895,10 @@ static void on_recipient(mote_smtp_t *smtp, mote_recipient_t *recipient)
 
 static void on_rcpt(mote_smtp_t *smtp)
 {
-    bool is_drained = has(smtp, FLAG_IS_DRAINED);
-
-    if (!is_drained) {
+    if (!is_drained(smtp)) {
         on_recipient(smtp, &smtp->mail->recipients[find_phase(smtp, 0, MOTE_PHASE_OFFERED)]);
     }
-    smtp->received_count = (uint16_t)(smtp->received_count + (smtp->reply.code < 300 ? 1 : 0));
+    smtp->received_count = (uint16_t)(smtp->received_count + (smtp->reply.first_digit == '2' ? 1 : 0));
     smtp->rcpt_due--;
     if (smtp->saying == SAY_RCPT && smtp->skip == 0) {
         smtp->saying = say_next_of_group(smtp); /* after a 452 no more of them */
@@ -869,9 +906,9 @@ static void on_rcpt(mote_smtp_t *smtp)
     if (hear_next_of_group(smtp)) {
         return;
     }
-    if (!is_drained && has_rcpt_to_say(smtp)) {
+    if (!is_drained(smtp) && has_rcpt_to_say(smtp)) {
         ask(smtp, MOTE_SMTP_AWAIT_RCPT, SAY_RCPT);
-    } else if (!is_drained && smtp->received_count > 0 && !smtp->settings->is_probe) {
+    } else if (!is_drained(smtp) && smtp->received_count > 0 && !smtp->settings->is_probe) {
         ask(smtp, MOTE_SMTP_AWAIT_DATA, SAY_DATA);
     } else {
         end_transaction(smtp, true);
@@ -881,17 +918,16 @@ static void on_rcpt(mote_smtp_t *smtp)
 static void on_data(mote_smtp_t *smtp)
 {
     uint16_t code = smtp->reply.code;
-    bool is_drained = has(smtp, FLAG_IS_DRAINED);
 
-    if (code < 400 && code != 354) {
+    if (smtp->reply.first_digit < '4' && code != 354) {
         break_step(smtp);
-    } else if (code >= 400) {
+    } else if (code != 354) {
         if (code == 530) {
             hold(smtp, CAUSE_REPLY);
         }
         conclude_open(smtp, MOTE_PHASE_RECEIVED, verdict_of(smtp), CAUSE_REPLY);
         end_transaction(smtp, true);
-    } else if (is_drained && (smtp->received_count > 0 || needs_auth(smtp))) {
+    } else if (is_drained(smtp) && (smtp->received_count > 0 || needs_auth(smtp))) {
         end(smtp, true); /* AUTH-26: even a lone dot would send a mail, an empty one */
     } else if (smtp->received_count > 0) {
         mote_body_start(&smtp->at.body, smtp->mail->source,
@@ -917,7 +953,7 @@ static void on_final(mote_smtp_t *smtp)
 
 static void on_reset(mote_smtp_t *smtp)
 {
-    if (smtp->reply.code >= 300) {
+    if (smtp->reply.first_digit != '2') {
         quit(smtp);
     } else if (has_open(smtp)) {
         go_on(smtp);
@@ -937,31 +973,26 @@ static void on_421(mote_smtp_t *smtp)
     break_off(smtp, CAUSE_REPLY, is_content);
 }
 
-/* Replies that may come though nothing was asked: the greeting, a farewell, a refusal of the content as it leaves. */
-static bool may_come_unasked(const mote_smtp_t *smtp)
+/* Whether the reply may stand here: otherwise the two are out of step. */
+static bool may_stand(const mote_smtp_t *smtp)
 {
-    bool is_refusal = smtp->reply.code >= 400;
+    uint8_t digit = smtp->reply.first_digit;
+    unsigned may = state_info[smtp->state].may;
 
-    return smtp->reply.code == 421 || smtp->state == MOTE_SMTP_AWAIT_GREETING || smtp->state == MOTE_SMTP_AWAIT_QUIT ||
-           (is_refusal && (smtp->state == MOTE_SMTP_AWAIT_CONTENT || smtp->state == MOTE_SMTP_AWAIT_FINAL ||
-                           smtp->state == MOTE_SMTP_AWAIT_MORE));
-}
-
-/* RFC 5321 4.2.1: only AUTH and DATA go on; after a lone dot and QUIT no reply matters any more. */
-static bool may_be_intermediate(const mote_smtp_t *smtp)
-{
-    return smtp->state == MOTE_SMTP_AWAIT_AUTH || smtp->state == MOTE_SMTP_AWAIT_DATA ||
-           smtp->state == MOTE_SMTP_AWAIT_LONE_DOT || smtp->state == MOTE_SMTP_AWAIT_QUIT;
+    if (digit == '3' && (may & MAY_GO_ON) == 0) {
+        return false;
+    }
+    return !has(smtp, FLAG_IS_EARLY) || smtp->reply.code == 421 ||
+           (may & (digit >= '4' ? MAY_REFUSE | MAY_SAY_ALL : MAY_SAY_ALL)) != 0;
 }
 
 /* One reply, one transition. */
 static void on_reply(mote_smtp_t *smtp)
 {
-    bool is_intermediate = smtp->reply.code >= 300 && smtp->reply.code < 400;
     bool is_early = has(smtp, FLAG_IS_EARLY);
 
-    if ((is_early && !may_come_unasked(smtp)) || (is_intermediate && !may_be_intermediate(smtp))) {
-        break_step(smtp); /* more replies than commands, or one that cannot stand here */
+    if (!may_stand(smtp)) {
+        break_step(smtp);
         return;
     }
     smtp->outstanding = (uint16_t)(smtp->outstanding - (is_early ? 0 : 1));
@@ -978,7 +1009,9 @@ static void on_reply(mote_smtp_t *smtp)
         on_ehlo(smtp);
         break;
     case MOTE_SMTP_AWAIT_STARTTLS:
-        on_starttls(smtp);
+        if (MOTE_FEATURE_TLS) {
+            on_starttls(smtp);
+        }
         break;
     case MOTE_SMTP_AWAIT_AUTH:
 #if MOTE_FEATURE_AUTH
@@ -1149,10 +1182,7 @@ static void write_auth(mote_smtp_t *smtp, mote_writer_t *out)
 
 static void write_command(mote_smtp_t *smtp, mote_writer_t *out)
 {
-    static const char *const words[] = {
-        [SAY_EHLO] = "EHLO ", [SAY_HELO] = "HELO ", [SAY_STARTTLS] = "STARTTLS", [SAY_CANCEL] = "*",
-        [SAY_DATA] = "DATA",  [SAY_DOT] = ".",      [SAY_RSET] = "RSET",         [SAY_QUIT] = "QUIT",
-    };
+    static const char *const words[] = { "EHLO ", "HELO ", "STARTTLS", "*", "DATA", ".", "RSET", "QUIT" };
 
     switch (smtp->saying) {
     case SAY_MAIL:
@@ -1169,7 +1199,7 @@ static void write_command(mote_smtp_t *smtp, mote_writer_t *out)
         break;
 #endif
     default:
-        mote_write_text(out, words[smtp->saying]);
+        mote_write_text(out, words[smtp->saying - SAY_EHLO]);
         break;
     }
     if (smtp->saying == SAY_EHLO || smtp->saying == SAY_HELO) {
@@ -1190,7 +1220,7 @@ static void offer_recipient(mote_smtp_t *smtp)
     smtp->rcpt_said++;
     smtp->rcpt_due++;
     smtp->rcpt_count++;
-    if (recipient->phase == MOTE_PHASE_CHOSEN && !has(smtp, FLAG_IS_DRAINED)) {
+    if (recipient->phase == MOTE_PHASE_CHOSEN && !is_drained(smtp)) {
         recipient->phase = MOTE_PHASE_OFFERED;
     }
 }
@@ -1199,24 +1229,24 @@ static void offer_recipient(mote_smtp_t *smtp)
 static void advance(mote_smtp_t *smtp)
 {
     unsigned said = smtp->saying;
-    bool is_group = has(smtp, FLAG_IS_GROUP) && !has(smtp, FLAG_IS_DRAINED);
+    bool runs_ahead = is_group(smtp) && !is_drained(smtp);
 
     smtp->outstanding++;
     smtp->unsent++;
     smtp->saying = SAY_NOTHING;
     switch (said) {
     case SAY_AUTH:
-        smtp->saying = is_group ? SAY_MAIL : SAY_NOTHING;
+        smtp->saying = runs_ahead ? SAY_MAIL : SAY_NOTHING;
         break;
     case SAY_ANSWER:
         smtp->auth_step++;
         break;
     case SAY_MAIL:
-        smtp->saying = is_group ? say_next_of_group(smtp) : SAY_NOTHING;
+        smtp->saying = runs_ahead ? say_next_of_group(smtp) : SAY_NOTHING;
         break;
     case SAY_RCPT:
         offer_recipient(smtp);
-        smtp->saying = is_group ? say_next_of_group(smtp) : SAY_NOTHING;
+        smtp->saying = runs_ahead ? say_next_of_group(smtp) : SAY_NOTHING;
         break;
     case SAY_DOT:
         smtp->dot_size = smtp->room.size;
@@ -1411,29 +1441,17 @@ void mote_smtp_secured(mote_smtp_t *smtp, mote_status_t status, mote_protection_
 
 static uint32_t timeout_ms(const mote_smtp_t *smtp)
 {
-    static const struct {
-        uint16_t default_s;
-        uint8_t offset;
-    } timeouts[] = {
-        [GREETING_S] = { 300, offsetof(mote_timeouts_t, greeting_s) },
-        [EHLO_S] = { 300, offsetof(mote_timeouts_t, ehlo_s) },
-        [STARTTLS_S] = { 120, offsetof(mote_timeouts_t, starttls_s) },
-        [AUTH_S] = { 120, offsetof(mote_timeouts_t, auth_s) },
-        [MAIL_S] = { 300, offsetof(mote_timeouts_t, mail_s) },
-        [RCPT_S] = { 300, offsetof(mote_timeouts_t, rcpt_s) },
-        [DATA_S] = { 120, offsetof(mote_timeouts_t, data_s) },
-        [BLOCK_S] = { 180, offsetof(mote_timeouts_t, block_s) },
-        [FINAL_S] = { 600, offsetof(mote_timeouts_t, final_s) },
-        [RESET_S] = { 20, offsetof(mote_timeouts_t, reset_s) },
-        [QUIT_S] = { 5, offsetof(mote_timeouts_t, quit_s) },
+    static const uint16_t defaults_s[] = {
+        [GREETING_S] = 300, [EHLO_S] = 300, [STARTTLS_S] = 120, [AUTH_S] = 120,  [MAIL_S] = 300, [RCPT_S] = 300,
+        [DATA_S] = 120,     [BLOCK_S] = 180, [FINAL_S] = 600,   [RESET_S] = 20, [QUIT_S] = 5,
     };
     unsigned timeout = state_info[smtp->state].timeout;
     uint16_t seconds = 0;
 
     if (smtp->settings->timeouts != NULL) {
-        memcpy(&seconds, (const uint8_t *)smtp->settings->timeouts + timeouts[timeout].offset, sizeof seconds);
+        memcpy(&seconds, (const uint8_t *)smtp->settings->timeouts + timeout * sizeof seconds, sizeof seconds);
     }
-    return (seconds != 0 ? seconds : timeouts[timeout].default_s) * UINT32_C(1000);
+    return (seconds != 0 ? seconds : defaults_s[timeout]) * UINT32_C(1000);
 }
 
 uint32_t mote_smtp_tick(mote_smtp_t *smtp, uint32_t now_ms)
@@ -1464,7 +1482,7 @@ void mote_smtp_stop(mote_smtp_t *smtp, mote_status_t cause, uint32_t now_ms)
     }
     /* Who goes to the next host already keeps the reason for that. */
     conclude_open(smtp, MOTE_PHASE_CHOSEN, MOTE_VERDICT_TRANSIENT,
-                  smtp->end == MOTE_SMTP_RUNNING ? stopped : (cause_t)CAUSE_AS_NOTED);
+                  smtp->end == MOTE_SMTP_RUNNING ? stopped : CAUSE_AS_NOTED);
     if (state != MOTE_SMTP_ENDED) {
         smtp->end = MOTE_SMTP_DONE;
         end(smtp, true);
@@ -1532,5 +1550,10 @@ bool mote_smtp_was_greeted(const mote_smtp_t *smtp)
 
 const char *mote_smtp_state_text(mote_smtp_state_t state)
 {
-    return (unsigned)state <= MOTE_SMTP_ENDED ? state_info[state].name : "unknown";
+    static const char *const names[] = {
+        "await-greeting", "await-ehlo", "await-helo",    "await-starttls", "await-secure",   "await-auth", "await-mail", "await-rcpt",
+        "await-data",     "await-content", "await-final", "await-lone-dot", "await-rset", "await-more", "await-quit", "ended",
+    };
+
+    return (unsigned)state <= MOTE_SMTP_ENDED ? names[state] : "unknown";
 }

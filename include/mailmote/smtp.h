@@ -92,38 +92,39 @@ typedef struct mote_hearing {
 } mote_hearing_t;
 
 typedef struct mote_smtp {
-    const mote_smtp_settings_t *settings; /* private */
-    const mote_hop_t *hop;
-    mote_mail_t *mail;
-    const mote_ip_t *own_ip;
-    mote_buffer_t room;  /* commands gathered, and short pieces of content; size is filled */
-    mote_span_t stretch; /* of the content, to be lent or copied */
-    union {
-        mote_hearing_t hearing; /* before a transaction */
-        mote_body_t body;       /* within one */
-    } at;
+    /* private; what is looked at most stands first, where small cores reach it in one instruction */
+    uint8_t state;      /* mote_smtp_state_t: the listening half */
+    uint8_t saying;     /* the speaking half: the command to say next */
+    uint8_t end;        /* mote_smtp_end_t */
+    uint8_t protection; /* mote_protection_t */
+    uint8_t extensions; /* what this EHLO offered */
+    uint8_t mechanisms; /* and which mechanisms, less those that failed */
+    uint8_t mechanism;  /* the one at hand */
+    uint8_t auth_step;
     mote_reply_t reply;
-    uint32_t now_ms;
-    uint32_t since_ms;   /* of what is awaited */
-    uint32_t size_limit; /* what SIZE said; 0: nothing */
-    uint16_t room_sent;
-    uint16_t skip;           /* of the command at hand, when it is longer than the room */
-    uint16_t dot_size;       /* bytes of the room up to the end of data; 0: not in it */
+    uint16_t flags;
     uint16_t outstanding;    /* commands said and not answered */
     uint16_t unsent;         /* those of them that stand in a room of which nothing has left */
     uint16_t rcpt_said;      /* where the speaking half is among the recipients */
     uint16_t rcpt_due;       /* RCPTs said and not answered */
     uint16_t rcpt_count;     /* RCPTs said in this transaction */
     uint16_t received_count; /* and answered with 2yz */
-    uint16_t flags;
-    uint8_t state;  /* mote_smtp_state_t: the listening half */
-    uint8_t saying; /* the speaking half: the command to say next */
-    uint8_t end;    /* mote_smtp_end_t */
-    uint8_t protection;
-    uint8_t extensions; /* what this EHLO offered */
-    uint8_t mechanisms; /* and which mechanisms, less those that failed */
-    uint8_t mechanism;  /* the one at hand */
-    uint8_t auth_step;
+    uint16_t room_sent;
+    uint16_t skip;     /* of the command at hand, when it is longer than the room */
+    uint16_t dot_size; /* bytes of the room up to the end of data; 0: not in it */
+    const mote_smtp_settings_t *settings;
+    const mote_hop_t *hop;
+    mote_mail_t *mail;
+    const mote_ip_t *own_ip;
+    uint32_t now_ms;
+    uint32_t since_ms;   /* of what is awaited */
+    uint32_t size_limit; /* what SIZE said; 0: nothing */
+    mote_buffer_t room;  /* commands gathered, and short pieces of content; size is filled */
+    mote_span_t stretch; /* of the content, to be lent or copied */
+    union {
+        mote_hearing_t hearing; /* before a transaction */
+        mote_body_t body;       /* within one */
+    } at;
 } mote_smtp_t;
 
 /**
