@@ -101,12 +101,11 @@ static const mote_observer_t *observer_of(world_t *world)
 
 static void set_up_mail(world_t *world, unsigned way)
 {
-    static const char *const addresses[RECIPIENT_COUNT] = {
-        "ops@example.net", "boss@example.net",
+    static const char long_address[] =
         "a-very-long-local-part-that-fills-much-of-a-small-room-by-itself@a-very-long-label-indeed-it-is.a-very-long-label-"
-        "indeed-it-is.a-very-long-label-indeed-it-is.a-very-long-label-indeed-it-is.example.net",
-        "\"quoted.one\"@example.net", "postmaster"
-    };
+        "indeed-it-is.a-very-long-label-indeed-it-is.a-very-long-label-indeed-it-is.example.net";
+    static const char *const addresses[RECIPIENT_COUNT] = { "ops@example.net", "boss@example.net", long_address,
+                                                            "\"quoted.one\"@example.net", "postmaster" };
 
     world->mail.reverse_path = mote_span_text((way & 1) != 0 ? "" : "sensor@example.org");
     world->mail.recipients = world->recipients;
