@@ -88,7 +88,8 @@ typedef struct mote_port {
     void (*taken)(void *self, size_t size);
     /**
      * Starts TLS on the connected stream; called again while MOTE_PENDING. MOTE_OK with the result, or one of the
-     * MOTE_ERR_TLS group or an error of the stream, result->words saying why. NULL: this port has no TLS.
+     * MOTE_ERR_TLS group, MOTE_ERR_RANDOM, MOTE_ERR_MEMORY or an error of the stream, result->words saying why. NULL: this
+     * port has no TLS.
      * One call may take long (a public-key operation): the only one that may.
      */
     mote_status_t (*secure)(void *self, const mote_tls_policy_t *policy, mote_tls_result_t *result);
