@@ -124,10 +124,11 @@ static void set_up_mail(world_t *world, unsigned way)
 
 static void set_up(world_t *world, input_t *in)
 {
+    static const char long_line[] =
+        "a line that is longer than half a small room, so that it is lent and not copied: "
+        "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789\r\n.\r\n";
     static const char *const messages[] = { "Subject: alarm\r\n\r\nHot.\r\n", ".\r\n..\r\nx", "", "bare\nlf\r\n",
-                                            "\xc3\xa4\r\n",
-                                            "a line that is longer than half a small room, so that it is lent and not copied: "
-                                            "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789\r\n.\r\n" };
+                                            "\xc3\xa4\r\n", long_line };
     uint8_t way = take(in);
     size_t room_bytes = 128U + take(in);
     mote_buffer_t room;
