@@ -206,22 +206,54 @@ static int add_own_address(config_t *config, const char *value, const place_t *p
     return EX_OK;
 }
 
+/* A user name or a password: any octets but those that SASL has no way to carry. */
+static int set_credential(char **field, const char *value, const place_t *place)
+{
+    if (value[0] == '\0' || strchr(value, '\r') != NULL) {
+        return complain(place, NULL, value[0] == '\0' ? "it is empty" : "it holds a CR");
+    }
+    return set_text(field, value);
+}
+
 static int set_password(config_t *config, const char *value, const place_t *place)
 {
     if (place->file == NULL) {
         return complain(place, NULL, "a password on the command line can be read by everybody here; use a file");
     }
-    return set_text(&config->relay_password, value);
+    return set_credential(&config->relay_password, value, place);
 }
 
-static int refuse_readable(int fd, const place_t *place)
+/* Whether anybody in the set (S_IRWXG, S_IRWXO) may read or change the file. */
+static bool is_open_to(int fd, mode_t whom)
 {
     struct stat info;
 
-    if (fstat(fd, &info) != 0 || (info.st_mode & (S_IROTH | S_IWOTH)) != 0) {
-        return complain(place, NULL, "the file holds a password and others may read it; chmod o= it");
+    return fstat(fd, &info) != 0 || (info.st_mode & whom & ~(mode_t)(S_IXGRP | S_IXOTH)) != 0;
+}
+
+/* The configuration itself, once it holds a password. */
+static int refuse_readable(int fd, const place_t *place)
+{
+    if (is_open_to(fd, S_IRWXG | S_IRWXO)) {
+        return complain(place, NULL, "this file holds a password and is open to more than its owner: chmod 600 it, or put "
+                                     "the password into a file of its own (relay_password_file)");
     }
     return EX_OK;
+}
+
+/* What is wrong with the first line of a file, of which size bytes are in text, or NULL. Ends the line with a NUL. */
+static const char *cut_first_line(char *text, size_t size, size_t capacity)
+{
+    size_t end = strcspn(text, "\r\n");
+
+    if (end + 1 >= capacity) {
+        return "has a first line too long for a password";
+    }
+    if (end < size && (text[end] == '\0' || (text[end] == '\r' && text[end + 1] != '\n'))) {
+        return "holds a NUL or a lone CR in its first line";
+    }
+    text[end] = '\0';
+    return end > 0 ? NULL : "has an empty first line";
 }
 
 static int read_password_file(config_t *config, const char *value, const place_t *place)
@@ -229,21 +261,15 @@ static int read_password_file(config_t *config, const char *value, const place_t
     char line[1024];
     int fd = open(value, O_RDONLY | O_CLOEXEC);
     ssize_t size = fd >= 0 ? read(fd, line, sizeof line - 1) : -1;
-    size_t end;
-    int code = EX_OK;
+    const char *fault = size < 0 ? strerror(errno) : NULL;
+    int code;
 
-    if (size < 0) {
-        code = complain(place, value, strerror(errno));
-    } else {
+    if (fault == NULL) {
         line[size] = '\0';
-        end = strcspn(line, "\r\n");
-        if (memchr(line, 0, (size_t)size) != NULL || end == sizeof line - 1) {
-            code = complain(place, value, "holds a NUL, or a first line of more than 1022 bytes");
-        }
-        line[end] = '\0';
-        code = code == EX_OK ? refuse_readable(fd, place) : code;
-        code = code == EX_OK ? set_text(&config->relay_password, line) : code;
+        fault = is_open_to(fd, S_IRWXO) ? "is open to everybody here: chmod o= it"
+                                        : cut_first_line(line, (size_t)size, sizeof line - 1);
     }
+    code = fault != NULL ? complain(place, value, fault) : set_text(&config->relay_password, line);
     mote_wipe(line, sizeof line);
     if (fd >= 0) {
         close(fd);
@@ -251,8 +277,22 @@ static int read_password_file(config_t *config, const char *value, const place_t
     return code;
 }
 
+/* What is in it is found out later; then this says where it was named. */
 static int set_ca_file(config_t *config, const char *value, const place_t *place)
 {
+    size_t size = place->file != NULL ? strlen(place->file) + 16 : 16;
+    char *where = malloc(size);
+
+    if (where == NULL) {
+        return EX_OSERR;
+    }
+    if (place->file != NULL) {
+        (void)snprintf(where, size, "%s:%u", place->file, place->line);
+    } else {
+        (void)snprintf(where, size, "-o");
+    }
+    free(config->ca_file_place);
+    config->ca_file_place = where;
     return access(value, R_OK) == 0 ? set_text(&config->ca_file, value) : complain(place, value, strerror(errno));
 }
 
@@ -378,7 +418,7 @@ static int set_value(config_t *config, enum key key, const char *value, const pl
     case KEY_RELAY_TLS_VERIFY:
         return set_yes_no(&config->relay_tls_verify, value, place);
     case KEY_RELAY_USER:
-        return value[0] != '\0' ? set_text(&config->relay_user, value) : complain(place, value, "is no user name");
+        return set_credential(&config->relay_user, value, place);
     case KEY_RELAY_PASSWORD:
         return set_password(config, value, place);
     case KEY_RELAY_PASSWORD_FILE:
@@ -530,26 +570,27 @@ static int read_file(config_t *config, const char *file, int fd, const bool *ove
 /* The first file there is: -C, $MAILMOTE_CONFIG, the user's, the system's. The first two must exist. */
 static int open_file(const char *given, char *path, size_t capacity, int *fd)
 {
-    const char *named = given != NULL ? given : getenv("MAILMOTE_CONFIG");
+    const char *variable = getenv("MAILMOTE_CONFIG");
+    const char *named = given != NULL || variable == NULL || variable[0] == '\0' ? given : variable;
     const char *home = getenv("HOME");
+    const struct {
+        const char *folder;
+        const char *name;
+        bool may_be_missing;
+    } places[] = { { named, "", false },
+                   { named == NULL ? home : NULL, "/.config/mailmote.conf", true },
+                   { named == NULL ? "" : NULL, "/etc/mailmote.conf", true } };
 
     *fd = -1;
-    if (named != NULL) {
-        (void)snprintf(path, capacity, "%s", named);
-        *fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (*fd < 0) {
-            fprintf(stderr, "mailmote: %s: %s\n", path, strerror(errno));
-            return EX_CONFIG;
-        }
-        return EX_OK;
-    }
-    for (unsigned i = 0; i < 2 && *fd < 0; i++) {
-        if (i == 0 && home == NULL) {
+    for (size_t i = 0; i < sizeof places / sizeof places[0] && *fd < 0; i++) {
+        if (places[i].folder == NULL) {
             continue;
         }
-        (void)snprintf(path, capacity, "%s%s", i == 0 ? home : "", i == 0 ? "/.config/mailmote.conf" : "/etc/mailmote.conf");
-        *fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (*fd < 0 && errno != ENOENT && errno != ENOTDIR) {
+        errno = ENAMETOOLONG;
+        if ((size_t)snprintf(path, capacity, "%s%s", places[i].folder, places[i].name) < capacity) {
+            *fd = open(path, O_RDONLY | O_CLOEXEC);
+        }
+        if (*fd < 0 && !(places[i].may_be_missing && (errno == ENOENT || errno == ENOTDIR))) {
             fprintf(stderr, "mailmote: %s: %s\n", path, strerror(errno));
             return EX_CONFIG;
         }
@@ -682,6 +723,7 @@ void config_free(config_t *config)
     free(config->relay_password);
     free(config->maildir);
     free(config->ca_file);
+    free(config->ca_file_place);
     free_list(&config->local_domains);
     free_list(&config->own_names);
 }

@@ -23,6 +23,7 @@ typedef struct config {
     char *relay_password;
     char *maildir;
     char *ca_file;
+    char *ca_file_place; /* FILE:LINE or -o */
     list_t local_domains;
     list_t own_names;
     mote_endpoint_t dns_servers[MOTE_POSIX_SERVER_COUNT];

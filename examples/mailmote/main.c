@@ -1,5 +1,6 @@
 #define _POSIX_C_SOURCE 200809L
 #include "config.h"
+#include "message.h"
 #include "report.h"
 #include "resolve.h"
 #include "setup.h"
@@ -14,7 +15,7 @@
 
 static const char usage[] =
     "usage: mailmote send [-C FILE] [-o KEY=VALUE]... [-f SENDER] [-v] [-q] [--json] [--] RECIPIENT... < message\n"
-    "       mailmote check [-C FILE] [-o KEY=VALUE]... [-f SENDER] [-v] [--all] [--json] ADDRESS\n"
+    "       mailmote check [-C FILE] [-o KEY=VALUE]... [-f SENDER] [-v] [--json] [--all] [--] ADDRESS\n"
     "       mailmote resolve [-C FILE] [-o KEY=VALUE]... DOMAIN\n"
     "       mailmote --version | --help\n"
     "\n"
@@ -24,9 +25,9 @@ static const char usage[] =
     "\n"
     "  -C, --config FILE      configuration; else $MAILMOTE_CONFIG, ~/.config/mailmote.conf, /etc/mailmote.conf\n"
     "  -o, --set KEY=VALUE    one setting; replaces all values of its key from the file\n"
-    "  -f, --from SENDER      envelope sender; '' is the null sender\n"
+    "  -f, --from SENDER      envelope sender; '' is the null sender, and what check takes without -f\n"
     "  -v, --verbose          shows the dialogue on standard error; secrets are replaced\n"
-    "  -q, --quiet            says nothing of accepted recipients\n"
+    "  -q, --quiet            send: says nothing of accepted recipients\n"
     "      --json             one JSON object a recipient\n"
     "      --all              check: tries every host, not only the first that answers\n"
     "\n"
@@ -35,7 +36,7 @@ static const char usage[] =
     "The keys of the configuration: mailmote(1) and README.md.\n";
 
 /* A long option without a letter of its own. */
-enum { OPTION_JSON = 256, OPTION_ALL };
+enum { OPTION_JSON = 256, OPTION_ALL, OPTION_HELP };
 
 typedef struct arguments {
     const char *config;
@@ -44,6 +45,7 @@ typedef struct arguments {
     report_t report;
     bool is_verbose;
     bool tries_all;
+    bool wants_help;
     char **operands;
     size_t operand_count;
 } arguments_t;
@@ -62,7 +64,8 @@ static int read_arguments(int argc, char **argv, arguments_t *arguments)
         { "config", required_argument, NULL, 'C' }, { "set", required_argument, NULL, 'o' },
         { "from", required_argument, NULL, 'f' },   { "verbose", no_argument, NULL, 'v' },
         { "quiet", no_argument, NULL, 'q' },        { "json", no_argument, NULL, OPTION_JSON },
-        { "all", no_argument, NULL, OPTION_ALL },   { NULL, 0, NULL, 0 },
+        { "all", no_argument, NULL, OPTION_ALL },   { "help", no_argument, NULL, OPTION_HELP },
+        { NULL, 0, NULL, 0 },
     };
     int letter;
 
@@ -93,6 +96,9 @@ static int read_arguments(int argc, char **argv, arguments_t *arguments)
         case OPTION_ALL:
             arguments->tries_all = true;
             break;
+        case OPTION_HELP:
+            arguments->wants_help = true;
+            break;
         default:
             fprintf(stderr, "try 'mailmote --help'\n"); /* getopt has said what is wrong */
             return EX_USAGE;
@@ -114,6 +120,12 @@ typedef struct job {
     uint8_t *texts;
 } job_t;
 
+static int out_of_memory(void)
+{
+    fprintf(stderr, "mailmote: out of memory\n");
+    return EX_OSERR;
+}
+
 static int make_recipients(job_t *job, const arguments_t *arguments)
 {
     size_t count = arguments->operand_count;
@@ -125,8 +137,7 @@ static int make_recipients(job_t *job, const arguments_t *arguments)
     job->verdict_ms = calloc(count, sizeof *job->verdict_ms);
     job->texts = calloc(count, TEXT_BYTES + HOST_BYTES);
     if (job->mail.recipients == NULL || job->verdict_ms == NULL || job->texts == NULL) {
-        fprintf(stderr, "mailmote: out of memory\n");
-        return EX_OSERR;
+        return out_of_memory();
     }
     job->mail.recipient_count = (uint16_t)count;
     for (size_t i = 0; i < count; i++) {
@@ -150,29 +161,58 @@ static void free_job(job_t *job)
     free(job);
 }
 
-/* Why a delivery did not start. */
-static int explain_start(const job_t *job, mote_status_t status)
+/* Why a text is no address one can send to or from, or NULL: it is one. */
+static const char *fault_of_address(mote_span_t text, bool is_sender)
 {
-    const mote_mail_t *mail = &job->mail;
-    bool is_sender = mail->recipients[0].report.enhanced.detail == 7;
+    mote_address_t address;
+    mote_status_t status = mote_address_parse(text, &address);
+    size_t at = text.size;
 
-    if (status != MOTE_ERR_ADDRESS) {
-        fprintf(stderr, "mailmote: cannot start: %s\n", mote_status_text(status));
-        return status == MOTE_ERR_ARGUMENT ? EX_CONFIG : EX_TEMPFAIL;
+    if (status == MOTE_OK && (!is_sender || address.kind != MOTE_ADDRESS_POSTMASTER)) {
+        return NULL;
     }
-    if (is_sender) {
-        fprintf(stderr, "mailmote: sender '");
-        report_clean(stderr, mail->reverse_path);
-        fprintf(stderr, "': not a valid address\n");
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] >= 0x7F || text.data[i] < ' ') {
+            return text.data[i] >= 0x80 ? "only ASCII can be sent to and from" : "it holds a control character";
+        }
+        at = text.data[i] == '@' ? i : at;
     }
-    for (size_t i = 0; i < mail->recipient_count && !is_sender; i++) {
-        if (mail->recipients[i].verdict == MOTE_VERDICT_PERMANENT) {
-            fprintf(stderr, "mailmote: recipient '");
-            report_clean(stderr, mail->recipients[i].address);
-            fprintf(stderr, "': not a valid address\n");
+    if (text.size == 0 || status == MOTE_ERR_SPACE) {
+        return text.size == 0 ? "an empty address" : "too long (RFC 5321 4.5.3.1)";
+    }
+    if (at == text.size || text.data[0] == '<') {
+        return at == text.size ? "there is no @domain" : "an address stands here without its angle brackets";
+    }
+    text = mote_span_slice(text, at + 1, text.size);
+    return mote_domain_is_valid(text) || (text.size > 0 && text.data[0] == '[')
+               ? "not an address as mail has them (RFC 5321 4.1.2)"
+               : "behind the @ stands no full domain name, as example.net";
+}
+
+static int check_address(mote_span_t text, bool is_sender)
+{
+    const char *fault = fault_of_address(text, is_sender);
+
+    if (fault == NULL) {
+        return EX_OK;
+    }
+    fprintf(stderr, "mailmote: %s '", is_sender ? "sender" : "recipient");
+    report_clean(stderr, text);
+    fprintf(stderr, "': %s\n", fault);
+    return EX_DATAERR;
+}
+
+/* All of them, before the message is read: each wrong one is named. */
+static int check_addresses(const mote_mail_t *mail)
+{
+    int code = mail->reverse_path.size > 0 ? check_address(mail->reverse_path, true) : EX_OK;
+
+    for (size_t i = 0; i < mail->recipient_count; i++) {
+        if (check_address(mail->recipients[i].address, false) != EX_OK) {
+            code = EX_DATAERR;
         }
     }
-    return EX_DATAERR;
+    return code;
 }
 
 static int deliver(job_t *job, const arguments_t *arguments)
@@ -185,11 +225,13 @@ static int deliver(job_t *job, const arguments_t *arguments)
     job->watch.shows_dialogue = arguments->is_verbose;
     job->watch.shows_steps = setup->settings.smtp.is_probe && !arguments->report.is_json;
     job->watch.total_size = job->mail.source->wire_size;
-    job->watch.shows_progress = !arguments->is_verbose && job->watch.total_size > PROGRESS_BYTES && isatty(STDERR_FILENO) != 0;
+    job->watch.shows_progress = !arguments->is_verbose && !arguments->report.is_quiet &&
+                                job->watch.total_size > PROGRESS_BYTES && isatty(STDERR_FILENO) != 0;
     setup->settings.smtp.observer = &job->watch.observer;
     status = mote_posix_loop_add(&loop, &setup->run, &setup->settings, &setup->dns, &job->mail);
     if (status != MOTE_OK) {
-        return explain_start(job, status);
+        fprintf(stderr, "mailmote: cannot start: %s\n", mote_status_text(status));
+        return status == MOTE_ERR_ARGUMENT ? EX_CONFIG : EX_TEMPFAIL;
     }
     while (mote_posix_loop_step(&loop, UINT32_MAX) > 0) {
     }
@@ -206,48 +248,28 @@ static int deliver(job_t *job, const arguments_t *arguments)
 
 /* ---- the commands --------------------------------------------------------------------------------------- */
 
-/* Finds out what the message is before anybody is bothered with it. */
-static int scan_message(mote_source_t *source)
-{
-    mote_body_t body;
-    uint32_t line = 0;
-    mote_status_t status;
-
-    memset(&body, 0, sizeof body);
-    status = mote_body_scan(&body, source, &line);
-    if (status == MOTE_ERR_CONTENT) {
-        fprintf(stderr, "mailmote: message, line %lu: a NUL, a lone CR, or more than 998 octets: it cannot travel so\n",
-                (unsigned long)line);
-        return EX_DATAERR;
-    }
-    if (status != MOTE_OK) {
-        fprintf(stderr, "mailmote: reading the message: %s\n", strerror(errno));
-        return EX_IOERR;
-    }
-    return EX_OK;
-}
-
 static int send_mail(job_t *job, const arguments_t *arguments)
 {
     mote_posix_source_t *source = malloc(sizeof *source);
-    int code = EX_OK;
+    int code;
 
-    if (source == NULL || mote_posix_source_open(source, STDIN_FILENO) != MOTE_OK) {
-        fprintf(stderr, "mailmote: reading the message: %s\n", strerror(errno));
-        free(source);
-        return EX_IOERR;
+    if (source == NULL) {
+        return out_of_memory();
     }
-    code = scan_message(&source->source);
+    code = message_open(source, STDIN_FILENO);
     if (code == EX_OK) {
-        job->mail.source = &source->source;
-        code = deliver(job, arguments);
+        code = message_scan(source);
+        if (code == EX_OK) {
+            job->mail.source = &source->source;
+            code = deliver(job, arguments);
+        }
+        mote_posix_source_close(source);
     }
-    mote_posix_source_close(source);
     free(source);
     return code;
 }
 
-static int check_address(job_t *job, const arguments_t *arguments)
+static int walk(job_t *job, const arguments_t *arguments)
 {
     mote_memory_source_t nothing;
 
@@ -274,6 +296,29 @@ static int find_command(const char *word, command_t *command)
     return complain("no such command", word);
 }
 
+/* What a command has no use for is refused, not passed over: its user meant something by it. */
+static int check_options(command_t command, const arguments_t *arguments)
+{
+    const struct {
+        bool is_given;
+        bool is_taken;
+        const char *name;
+    } options[] = {
+        { arguments->from != NULL, command != COMMAND_RESOLVE, "-f, --from" },
+        { arguments->is_verbose, command != COMMAND_RESOLVE, "-v, --verbose" },
+        { arguments->report.is_json, command != COMMAND_RESOLVE, "--json" },
+        { arguments->report.is_quiet, command == COMMAND_SEND, "-q, --quiet" },
+        { arguments->tries_all, command == COMMAND_CHECK, "--all" },
+    };
+
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        if (options[i].is_given && !options[i].is_taken) {
+            return complain("this command has no such option", options[i].name);
+        }
+    }
+    return EX_OK;
+}
+
 static int check_operands(command_t command, const arguments_t *arguments)
 {
     if (command == COMMAND_SEND && arguments->operand_count == 0) {
@@ -285,16 +330,16 @@ static int check_operands(command_t command, const arguments_t *arguments)
     if (command == COMMAND_RESOLVE && arguments->operand_count != 1) {
         return complain("resolve: one domain, please", NULL);
     }
-    if (command != COMMAND_CHECK && arguments->tries_all) {
-        return complain("--all belongs to check", NULL);
-    }
     return EX_OK;
 }
 
 static int choose_sender(job_t *job, command_t command, const arguments_t *arguments)
 {
-    const char *sender = arguments->from != NULL ? arguments->from : job->config.from;
+    const char *sender = arguments->from;
 
+    if (sender == NULL && command == COMMAND_SEND) {
+        sender = job->config.from;
+    }
     if (sender == NULL && command == COMMAND_SEND) {
         return complain("send: no sender: give -f SENDER, or 'from' in the configuration; '' is the null sender", NULL);
     }
@@ -318,7 +363,10 @@ static int run(command_t command, job_t *job, const arguments_t *arguments)
     } else if (code == EX_OK) {
         code = make_recipients(job, arguments);
         if (code == EX_OK) {
-            code = command == COMMAND_SEND ? send_mail(job, arguments) : check_address(job, arguments);
+            code = check_addresses(&job->mail);
+        }
+        if (code == EX_OK) {
+            code = command == COMMAND_SEND ? send_mail(job, arguments) : walk(job, arguments);
         }
     }
     setup_free(&job->setup);
@@ -355,6 +403,13 @@ int main(int argc, char **argv)
         argv[1] = argv[0]; /* what getopt says begins with the program's name */
         code = read_arguments(argc - 1, argv + 1, &arguments);
     }
+    if (code == EX_OK && arguments.wants_help) {
+        fputs(usage, stdout);
+        return EX_OK;
+    }
+    if (code == EX_OK) {
+        code = check_options(command, &arguments);
+    }
     if (code == EX_OK) {
         code = check_operands(command, &arguments);
     }
@@ -363,8 +418,7 @@ int main(int argc, char **argv)
     }
     job = calloc(1, sizeof *job);
     if (job == NULL) {
-        fprintf(stderr, "mailmote: out of memory\n");
-        return EX_OSERR;
+        return out_of_memory();
     }
     code = run(command, job, &arguments);
     free_job(job);

@@ -119,9 +119,12 @@ static void print_json(const mote_recipient_t *recipient, uint32_t ms)
 
 void report_recipient(const report_t *report, const mote_recipient_t *recipient, uint32_t ms)
 {
+    if (report->is_quiet && recipient->verdict == MOTE_VERDICT_ACCEPTED) {
+        return;
+    }
     if (report->is_json) {
         print_json(recipient, ms);
-    } else if (!report->is_quiet || recipient->verdict != MOTE_VERDICT_ACCEPTED) {
+    } else {
         print_plain(recipient);
     }
 }

@@ -117,7 +117,8 @@ static int set_tls(setup_t *setup)
     status = ca_file != NULL ? mote_mbedtls_add_ca_file(&setup->trust, ca_file)
                              : mote_mbedtls_add_system_ca(&setup->trust, NULL);
     if (status != MOTE_OK && ca_file != NULL) {
-        fprintf(stderr, "mailmote: ca_file: no certificate can be read from '%s'\n", ca_file);
+        fprintf(stderr, "mailmote: %s: ca_file: '%s' holds no certificate that can be read\n", setup->config->ca_file_place,
+                ca_file);
         return EX_CONFIG;
     }
     if (status != MOTE_OK && setup->hop.tls == MOTE_TLS_VERIFIED) {

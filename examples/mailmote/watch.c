@@ -146,6 +146,9 @@ static void tell(void *self, mote_event_t event, mote_span_t bytes, uint32_t now
             fprintf(stderr, "\n");
         }
         push_step(watch, bytes);
+        if (mote_span_equals(bytes, mote_span_text("DATA"))) {
+            watch->sent_size = 0; /* the message begins, perhaps once more and elsewhere */
+        }
         break;
     case MOTE_EVENT_HEARD:
         hear(watch, bytes, now_ms);
