@@ -6,7 +6,7 @@
  * step() when bytes may have moved. One self has one stream and two datagram slots. Time is never asked of
  * a port.
  *
- * Errors by cause: MOTE_ERR_REFUSED, _UNREACHABLE, _NO_ADDRESS, _RESET, _MEMORY, _LINK_LOST, and for TLS
+ * Errors by cause: MOTE_ERR_REFUSED, _UNREACHABLE, _NO_ADDRESS, _RESET, _TIMEOUT, _MEMORY, _LINK_LOST, and for TLS
  * the MOTE_ERR_TLS group. A port never returns a status that its function does not list.
  */
 #ifndef MAILMOTE_PORT_H
@@ -50,13 +50,17 @@ typedef struct mote_port {
 
     /* ---- datagrams: slots 0 and 1, one question each ---- */
 
-    /** Opens the slot at a fresh, unpredictable port of ours. Open already: closed first. MOTE_OK or an error by cause. */
+    /**
+     * Opens the slot at a fresh, unpredictable port of ours. Open already: closed first. MOTE_OK, MOTE_ERR_RANDOM (no
+     * port could be drawn; a port that opens later says so in query_send), or an error by cause.
+     */
     mote_status_t (*query_open)(void *self, unsigned slot);
-    /** Sends one datagram: MOTE_OK, MOTE_PENDING, or an error by cause. */
+    /** Sends one datagram: MOTE_OK, MOTE_PENDING, or an error as of query_open. */
     mote_status_t (*query_send)(void *self, unsigned slot, const mote_endpoint_t *server, mote_span_t datagram);
     /**
      * Lends the next datagram that came to the slot, whole, and says from whom: MOTE_OK, MOTE_PENDING, or an error
-     * of the socket (an ICMP refusal): then *from is the server concerned, or its family is 0.
+     * of the socket (an ICMP refusal): then *from is the server concerned, or its family is 0. A refusal that came
+     * while another server was asked is told too, and told once.
      * Longer ones than the port's room (at least the udp_bytes of the DNS settings) are dropped.
      */
     mote_status_t (*query_lend)(void *self, unsigned slot, mote_endpoint_t *from, mote_span_t *datagram);

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-enum { POLL_MS = 60000 };
+enum { POLL_MS = 60000, HELLO_BYTES = 256, TCP_BYTES = 4096 };
 
 void mote_posix_run_init(mote_posix_run_t *run)
 {
@@ -15,6 +15,14 @@ void mote_posix_run_init(mote_posix_run_t *run)
     run->room.capacity = sizeof run->small_room;
 }
 
+static void add_run(mote_posix_loop_t *loop, mote_posix_run_t *run, uint32_t now_ms)
+{
+    run->due_ms = now_ms;
+    run->next = loop->first;
+    loop->first = run;
+    loop->count++;
+}
+
 mote_status_t mote_posix_loop_add(mote_posix_loop_t *loop, mote_posix_run_t *run, const mote_settings_t *settings,
                                   const mote_dns_settings_t *dns, mote_mail_t *mail)
 {
@@ -24,22 +32,37 @@ mote_status_t mote_posix_loop_add(mote_posix_loop_t *loop, mote_posix_run_t *run
     run->posix.allows_loopback_source |= settings->allows_loopback;
     status = mote_delivery_start(&run->delivery, settings, dns, mail, run->port, run->self, run->room, now_ms);
     if (status == MOTE_OK) {
-        run->due_ms = now_ms;
-        run->next = loop->first;
-        loop->first = run;
-        loop->count++;
+        add_run(loop, run, now_ms);
     }
     return status;
 }
 
-/* Steps a run, and takes it out of the loop when it has ended. */
+mote_status_t mote_posix_loop_next(mote_posix_loop_t *loop, mote_posix_run_t *run, mote_mail_t *mail)
+{
+    uint32_t now_ms = mote_posix_now_ms();
+    mote_status_t status = mote_delivery_next(&run->delivery, mail, now_ms);
+
+    if (status == MOTE_OK) {
+        add_run(loop, run, now_ms);
+    }
+    return status;
+}
+
+/* Steps a run that is due, and takes it out of the loop when it has ended (or was stopped meanwhile). */
 static bool step_run(mote_posix_loop_t *loop, mote_posix_run_t **place, uint32_t now_ms)
 {
     mote_posix_run_t *run = *place;
-    uint32_t wait_ms = mote_delivery_step(&run->delivery, now_ms);
 
     if (!mote_delivery_has_ended(&run->delivery)) {
+        uint32_t wait_ms;
+
+        if ((int32_t)(run->due_ms - now_ms) > 0) {
+            return false;
+        }
+        wait_ms = mote_delivery_step(&run->delivery, now_ms);
         run->due_ms = now_ms + (wait_ms < POLL_MS ? wait_ms : POLL_MS);
+    }
+    if (!mote_delivery_has_ended(&run->delivery)) {
         return false;
     }
     *place = run->next;
@@ -104,10 +127,10 @@ size_t mote_posix_loop_step(mote_posix_loop_t *loop, uint32_t limit_ms)
     for (mote_posix_run_t **place = &loop->first; *place != NULL;) {
         mote_posix_run_t *run = *place;
 
-        if ((int32_t)(run->due_ms - now_ms) > 0 || !step_run(loop, place, now_ms)) {
-            place = &run->next;
-        } else {
+        if (step_run(loop, place, now_ms)) {
             has_ended = true;
+        } else {
+            place = &run->next;
         }
     }
     if (loop->count > 0 && !has_ended) {
@@ -116,20 +139,48 @@ size_t mote_posix_loop_step(mote_posix_loop_t *loop, uint32_t limit_ms)
     return loop->count;
 }
 
+/* All that a blocking delivery needs, with what was not given. */
+typedef struct call {
+    mote_posix_run_t run;
+    mote_settings_t settings;
+    mote_dns_settings_t dns;
+    mote_endpoint_t servers[MOTE_POSIX_SERVER_COUNT];
+    char hello[HELLO_BYTES];
+    uint8_t tcp[TCP_BYTES];
+} call_t;
+
+static void set_dns(call_t *call)
+{
+    memset(&call->dns, 0, sizeof call->dns);
+    call->dns.server_count = (uint8_t)mote_posix_dns_servers(NULL, call->servers, MOTE_POSIX_SERVER_COUNT);
+    call->dns.servers = call->servers;
+    call->dns.mixes_case = true;
+    call->dns.tcp_buffer = call->tcp;
+    call->dns.tcp_capacity = sizeof call->tcp;
+}
+
 mote_status_t mote_posix_deliver(const mote_settings_t *settings, const mote_dns_settings_t *dns, mote_mail_t *mail)
 {
-    mote_posix_run_t *run = malloc(sizeof *run);
+    call_t *call = malloc(sizeof *call);
     mote_posix_loop_t loop = { NULL, 0 };
     mote_status_t status;
 
-    if (run == NULL) {
+    if (call == NULL) {
         return MOTE_ERR_MEMORY;
     }
-    mote_posix_run_init(run);
-    status = mote_posix_loop_add(&loop, run, settings, dns, mail);
+    mote_posix_run_init(&call->run);
+    call->settings = *settings;
+    if (settings->smtp.hello_name.size == 0) {
+        call->settings.smtp.hello_name = mote_span(call->hello, mote_posix_hello_name(call->hello, sizeof call->hello));
+    }
+    if (dns == NULL) {
+        set_dns(call);
+    }
+    status = mote_posix_loop_add(&loop, &call->run, &call->settings, dns != NULL ? dns : &call->dns, mail);
     while (status == MOTE_OK && mote_posix_loop_step(&loop, UINT32_MAX) > 0) {
     }
-    mote_posix_close(&run->posix);
-    free(run);
+    mote_posix_close(&call->run.posix);
+    mote_wipe(call, sizeof *call); /* commands may have held a password */
+    free(call);
     return status;
 }

@@ -1,4 +1,5 @@
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE /* O_PATH; everything else is POSIX.1-2008 */
+#include <mailmote/posix.h>
 #include <mailmote/posix_maildir.h>
 
 #include <errno.h>
@@ -8,11 +9,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#ifndef EDQUOT
-#define EDQUOT ENOSPC
+/* To pass through a folder one need not be allowed to list it. */
+#if defined(O_PATH)
+#define PASSING O_PATH
+#elif defined(O_SEARCH)
+#define PASSING O_SEARCH
+#else
+#define PASSING O_RDONLY
 #endif
 
-enum { PATH_BYTES = 1024, NAME_TRY_COUNT = 10 };
+enum { PATH_BYTES = 1024, HOST_BYTES = 65, NAME_TRY_COUNT = 10 };
 
 /* The header filter: lines of the header are looked at until the empty line. */
 enum { AT_LINE_START, IN_LINE, IN_RETURN_PATH, AFTER_RETURN_PATH, IN_BODY };
@@ -40,20 +46,34 @@ static void write_lower(mote_writer_t *out, mote_span_t text)
     }
 }
 
+static bool is_postmaster(mote_span_t local_part)
+{
+    return mote_span_equals_ignoring_case(local_part, mote_span_text("postmaster")); /* RFC 5321 4.5.1 */
+}
+
+static mote_span_t without_quotes(mote_span_t local_part)
+{
+    bool is_quoted = local_part.size > 1 && local_part.data[0] == '"';
+
+    return is_quoted ? mote_span_slice(local_part, 1, local_part.size - 2) : local_part;
+}
+
 /* Puts the recipient into the pattern. False: such a user cannot exist here. */
 static bool write_path(const mote_maildir_t *maildir, const mote_address_t *recipient, char path[PATH_BYTES])
 {
-    static const mote_span_t postmaster = MOTE_SPAN("postmaster");
-    mote_span_t local_part = recipient->local_part;
+    mote_span_t local_part = without_quotes(recipient->local_part);
+    mote_span_t domain = recipient->domain;
+    bool is_literal = recipient->kind == MOTE_ADDRESS_LITERAL;
     mote_writer_t out = mote_writer((uint8_t *)path, PATH_BYTES - 1);
 
-    if (local_part.size > 1 && local_part.data[0] == '"') {
-        local_part = mote_span_slice(local_part, 1, local_part.size - 2);
+    if (is_postmaster(local_part) && maildir->postmaster.local_part.size > 0) {
+        local_part = without_quotes(maildir->postmaster.local_part);
+        domain = maildir->postmaster.domain;
+        is_literal = false;
+    } else if (is_postmaster(local_part)) {
+        local_part = mote_span_text("postmaster"); /* in any case */
     }
-    if (mote_span_equals_ignoring_case(local_part, postmaster)) {
-        local_part = postmaster; /* RFC 5321 4.5.1: in any case */
-    }
-    if (!is_safe(local_part) || recipient->kind == MOTE_ADDRESS_LITERAL) {
+    if (!is_safe(local_part) || is_literal) {
         return false;
     }
     for (size_t i = 0; i < maildir->pattern.size; i++) {
@@ -63,8 +83,10 @@ static bool write_path(const mote_maildir_t *maildir, const mote_address_t *reci
             mote_write_u8(&out, octet);
         } else if (maildir->pattern.data[++i] == 'u') {
             mote_write(&out, local_part);
+        } else if (domain.size > 0) {
+            write_lower(&out, domain);
         } else {
-            write_lower(&out, recipient->domain);
+            return false; /* <postmaster> without a domain, and nobody said whose that is */
         }
     }
     path[out.size < PATH_BYTES ? out.size : 0] = '\0';
@@ -78,9 +100,6 @@ static mote_status_t status_of(mote_maildir_t *maildir, int error)
     maildir->error = error;
     switch (error) {
     case EDQUOT:
-#if EDQUOT != ENOSPC
-    case ENOSPC:
-#endif
         return MOTE_ERR_QUOTA;
     case EFBIG:
         return MOTE_ERR_TOO_LARGE;
@@ -103,6 +122,9 @@ static mote_status_t flush(mote_maildir_t *maildir)
 {
     size_t done = 0;
 
+    if (maildir->error != 0) {
+        return status_of(maildir, maildir->error); /* a mail with a hole is never stored */
+    }
     while (done < maildir->size) {
         ssize_t count = write(maildir->file_fd, maildir->buffer + done, maildir->size - done);
 
@@ -120,8 +142,15 @@ static mote_status_t write_octet(mote_maildir_t *maildir, uint8_t octet)
     if (octet == '\r') {
         return MOTE_OK; /* canonical content: an LF follows, and that is this platform's line end */
     }
+    if (maildir->size == sizeof maildir->buffer) {
+        mote_status_t status = flush(maildir);
+
+        if (status != MOTE_OK) {
+            return status;
+        }
+    }
     maildir->buffer[maildir->size++] = octet;
-    return maildir->size == sizeof maildir->buffer ? flush(maildir) : MOTE_OK;
+    return MOTE_OK;
 }
 
 static mote_status_t write_span(mote_maildir_t *maildir, mote_span_t bytes)
@@ -142,18 +171,20 @@ static mote_status_t release_held(mote_maildir_t *maildir)
     return write_span(maildir, held);
 }
 
-/* At the start of a header line: is it a Return-Path? Its octets are held until that is known. */
+/* At the start of a header line: is it a Return-Path? Its octets are held until that is known. A blank before the
+   colon is obsolete syntax for the same field (RFC 5322 4.5). */
 static mote_status_t match_field(mote_maildir_t *maildir, uint8_t octet)
 {
-    static const char field[] = "return-path:";
+    static const char field[] = "return-path";
     uint8_t position = maildir->held_size;
 
+    if (position == sizeof field - 1 && (octet == ':' || octet == ' ' || octet == '\t')) {
+        maildir->held_size = 0;
+        maildir->state = IN_RETURN_PATH;
+        return MOTE_OK;
+    }
     maildir->held[maildir->held_size++] = octet;
-    if (mote_lower(octet) == (uint8_t)field[position]) {
-        if (field[position + 1] == '\0') {
-            maildir->held_size = 0;
-            maildir->state = IN_RETURN_PATH;
-        }
+    if (mote_lower(octet) == (uint8_t)field[position] && position < sizeof field - 1) {
         return MOTE_OK;
     }
     maildir->state = position == 0 && octet == '\r' ? IN_BODY : octet == '\n' ? AT_LINE_START : IN_LINE;
@@ -202,19 +233,32 @@ static void abort_mail(void *self)
     maildir->size = 0;
 }
 
-/* time.MmicrosPprocessQcount.host, '/' and ':' of the host as octal (LOCAL-2). */
+static void read_host(char host[HOST_BYTES])
+{
+    if (gethostname(host, HOST_BYTES) != 0 || host[0] == '\0') {
+        memcpy(host, "localhost", sizeof "localhost");
+    }
+    host[HOST_BYTES - 1] = '\0';
+}
+
+/* time.RrandomMmicrosPprocessQcount.host, '/' and ':' of the host as octal (LOCAL-2). The random part serves devices
+   whose clock and process numbers begin anew at each start. */
 static void write_name(mote_maildir_t *maildir)
 {
     struct timespec now;
-    char host[64];
-    char clean[80];
-    mote_writer_t out = mote_writer((uint8_t *)clean, sizeof clean - 1);
+    uint32_t salt = 0;
+    char host[HOST_BYTES];
+    size_t size;
+    mote_writer_t out;
 
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    if (gethostname(host, sizeof host) != 0 || host[0] == '\0') {
-        memcpy(host, "localhost", sizeof "localhost");
-    }
-    host[sizeof host - 1] = '\0';
+    (void)mote_posix_random(NULL, (uint8_t *)&salt, sizeof salt); /* without it: as unique as the rest makes it */
+    read_host(host);
+    maildir->counter++;
+    (void)snprintf(maildir->name, sizeof maildir->name, "%lld.R%08lxM%06ldP%ldQ%lu.", (long long)now.tv_sec,
+                   (unsigned long)salt, now.tv_nsec / 1000, (long)getpid(), (unsigned long)maildir->counter);
+    size = strlen(maildir->name);
+    out = mote_writer((uint8_t *)maildir->name + size, sizeof maildir->name - 1 - size);
     for (const char *at = host; *at != '\0'; at++) {
         if (*at == '/' || *at == ':') {
             mote_write_text(&out, *at == '/' ? "\\057" : "\\072");
@@ -222,10 +266,7 @@ static void write_name(mote_maildir_t *maildir)
             mote_write_u8(&out, (uint8_t)*at);
         }
     }
-    clean[mote_writer_stored(&out)] = '\0';
-    maildir->counter++;
-    (void)snprintf(maildir->name, sizeof maildir->name, "%lld.M%06ldP%ldQ%lu.%s", (long long)now.tv_sec,
-                   now.tv_nsec / 1000, (long)getpid(), (unsigned long)maildir->counter, clean);
+    maildir->name[size + mote_writer_stored(&out)] = '\0'; /* of a very long host name the beginning does */
 }
 
 /* A folder of the Maildir; one that is missing is made. */
@@ -261,10 +302,95 @@ static mote_status_t open_file(mote_maildir_t *maildir)
     return maildir->file_fd >= 0 ? MOTE_OK : status_of(maildir, maildir->error);
 }
 
+/* One folder further down, never through a symbolic link. Closes the one above. */
+static int step_into(int parent, const char *name, bool is_last)
+{
+    int fd = openat(parent, name, (is_last ? O_RDONLY : PASSING) | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int error = errno;
+
+    close(parent);
+    errno = error;
+    return fd;
+}
+
+/* The folder of a path. What stands in the pattern before the name with the first % is the administrator's and may be
+   a symbolic link; from there on nothing may lead elsewhere. */
+static int open_path(const mote_maildir_t *maildir, char *path)
+{
+    size_t given = mote_span_find(maildir->pattern, '%');
+    char *name;
+    char kept;
+    int fd;
+
+    while (path[given - 1] != '/') { /* a pattern begins with one */
+        given--;
+    }
+    name = path + given;
+    kept = *name;
+    *name = '\0';
+    fd = open(path, (kept == '\0' ? O_RDONLY : PASSING) | O_DIRECTORY | O_CLOEXEC);
+    *name = kept;
+    while (fd >= 0 && *name != '\0') {
+        char *end = name + strcspn(name, "/");
+        char *next = end + strspn(end, "/");
+
+        *end = '\0';
+        fd = step_into(fd, name, *next == '\0');
+        name = next;
+    }
+    return fd;
+}
+
+/* RFC 5321 4.4: who took the mail, and when. In UTC and by tables of our own: no locale gets into a mail. */
+static mote_status_t write_received(mote_maildir_t *maildir, const mote_address_t *recipient)
+{
+    static const char days[][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
+    static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+    time_t now = maildir->now_s != NULL ? (time_t)maildir->now_s() : 0;
+    char host[HOST_BYTES];
+    char date[64];
+    uint8_t text[512];
+    mote_writer_t out = mote_writer(text, sizeof text);
+    struct tm utc;
+
+    if (now <= 0 || gmtime_r(&now, &utc) == NULL) {
+        return MOTE_OK;
+    }
+    read_host(host);
+    if (host[strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.")] != '\0') {
+        memcpy(host, "localhost", sizeof "localhost");
+    }
+    (void)snprintf(date, sizeof date, "; %s, %02d %s %d %02d:%02d:%02d +0000\n", days[utc.tm_wday], utc.tm_mday,
+                   months[utc.tm_mon], utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
+    mote_write_text(&out, "Received: by ");
+    mote_write_text(&out, host);
+    mote_write_text(&out, " (mailmote)");
+    if (recipient->domain.size > 0) {
+        mote_write_text(&out, "\n\tfor <");
+        mote_write(&out, recipient->local_part);
+        mote_write_u8(&out, '@');
+        mote_write(&out, recipient->domain);
+        mote_write_u8(&out, '>');
+    }
+    mote_write_text(&out, date);
+    return write_span(maildir, mote_span(text, mote_writer_stored(&out)));
+}
+
+static mote_status_t write_trace(mote_maildir_t *maildir, mote_span_t reverse_path, const mote_address_t *recipient)
+{
+    mote_status_t status = write_span(maildir, mote_span_text("Return-Path: <"));
+
+    if (status == MOTE_OK) {
+        status = write_span(maildir, reverse_path);
+    }
+    if (status == MOTE_OK) {
+        status = write_span(maildir, mote_span_text(">\n"));
+    }
+    return status == MOTE_OK ? write_received(maildir, recipient) : status;
+}
+
 static mote_status_t begin(void *self, mote_span_t reverse_path, const mote_address_t *recipient, int32_t size)
 {
-    static const mote_span_t field = MOTE_SPAN("Return-Path: <");
-    static const mote_span_t end = MOTE_SPAN(">\n");
     mote_maildir_t *maildir = self;
     char path[PATH_BYTES];
     mote_status_t status;
@@ -277,7 +403,7 @@ static mote_status_t begin(void *self, mote_span_t reverse_path, const mote_addr
     if (!write_path(maildir, recipient, path)) {
         return MOTE_ERR_NO_MAILBOX;
     }
-    maildir->folder_fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    maildir->folder_fd = open_path(maildir, path);
     if (maildir->folder_fd < 0) {
         bool is_nobody = errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENAMETOOLONG;
 
@@ -286,13 +412,7 @@ static mote_status_t begin(void *self, mote_span_t reverse_path, const mote_addr
     }
     status = open_file(maildir);
     if (status == MOTE_OK) {
-        status = write_span(maildir, field);
-    }
-    if (status == MOTE_OK) {
-        status = write_span(maildir, reverse_path);
-    }
-    if (status == MOTE_OK) {
-        status = write_span(maildir, end);
+        status = write_trace(maildir, reverse_path, recipient);
     }
     if (status != MOTE_OK) {
         abort_mail(maildir);
@@ -350,6 +470,11 @@ static mote_status_t commit(void *self)
     return status;
 }
 
+static int64_t now_s(void)
+{
+    return (int64_t)time(NULL);
+}
+
 mote_status_t mote_maildir_init(mote_maildir_t *maildir, mote_span_t pattern)
 {
     memset(maildir, 0, sizeof *maildir);
@@ -358,6 +483,7 @@ mote_status_t mote_maildir_init(mote_maildir_t *maildir, mote_span_t pattern)
     maildir->mailbox.commit = commit;
     maildir->mailbox.abort = abort_mail;
     maildir->mailbox.self = maildir;
+    maildir->now_s = now_s;
     maildir->pattern = pattern;
     maildir->folder_fd = -1;
     maildir->file_fd = -1;
@@ -370,6 +496,18 @@ mote_status_t mote_maildir_init(mote_maildir_t *maildir, mote_span_t pattern)
         }
         i += pattern.data[i] == '%' ? 1U : 0U;
     }
+    return MOTE_OK;
+}
+
+mote_status_t mote_maildir_set_postmaster(mote_maildir_t *maildir, mote_span_t address)
+{
+    mote_address_t postmaster;
+
+    if (mote_address_parse(address, &postmaster) != MOTE_OK || postmaster.kind != MOTE_ADDRESS_DOMAIN ||
+        !is_safe(without_quotes(postmaster.local_part))) {
+        return MOTE_ERR_ADDRESS;
+    }
+    maildir->postmaster = postmaster;
     return MOTE_OK;
 }
 

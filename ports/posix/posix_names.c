@@ -34,33 +34,43 @@ static mote_span_t next_word(mote_span_t *line)
     return word;
 }
 
-/* fe80::1%eth0: the zone is the interface a link-local server is reached by (RFC 4007 11). */
+/* The interface that a zone names, by name or by number (RFC 4007 11.2); 0: none. */
+static unsigned read_zone(mote_span_t zone)
+{
+    char name[ZONE_BYTES];
+    unsigned index = 0;
+
+    if (zone.size == 0 || zone.size >= sizeof name) {
+        return 0;
+    }
+    memcpy(name, zone.data, zone.size);
+    name[zone.size] = '\0';
+    for (size_t i = 0; i < zone.size && zone.data[i] >= '0' && zone.data[i] <= '9' && index <= UINT8_MAX; i++) {
+        index = index * 10 + (zone.data[i] - (unsigned)'0');
+        if (i + 1 == zone.size) {
+            return index;
+        }
+    }
+    return if_nametoindex(name);
+}
+
+/* fe80::1%eth0: the zone is the interface that a link-local server is reached by (RFC 4007 11). */
 static bool read_server(mote_span_t word, mote_endpoint_t *server)
 {
     size_t percent = mote_span_find(word, '%');
-    mote_span_t zone = mote_span_slice(word, percent + 1, word.size);
+    unsigned index;
 
     memset(server, 0, sizeof *server);
     server->port = DNS_PORT;
     if (mote_ip_parse(mote_span_slice(word, 0, percent), &server->ip) != MOTE_OK) {
         return false;
     }
-    if (percent < word.size) {
-        char name[ZONE_BYTES];
-        unsigned index;
-
-        if (zone.size == 0 || zone.size >= sizeof name) {
-            return false;
-        }
-        memcpy(name, zone.data, zone.size);
-        name[zone.size] = '\0';
-        index = if_nametoindex(name);
-        if (index == 0 || index > UINT8_MAX) {
-            return false;
-        }
-        server->scope = (uint8_t)index;
+    if (percent == word.size) {
+        return true;
     }
-    return true;
+    index = read_zone(mote_span_slice(word, percent + 1, word.size));
+    server->scope = (uint8_t)index;
+    return server->ip.family == MOTE_FAMILY_IPV6 && index > 0 && index <= UINT8_MAX;
 }
 
 size_t mote_posix_read_resolv_conf(mote_span_t text, mote_endpoint_t *servers, size_t capacity)
@@ -95,6 +105,11 @@ size_t mote_posix_dns_servers(const char *path, mote_endpoint_t *servers, size_t
             break;
         }
         size += (size_t)got;
+    }
+    if (size == RESOLV_CONF_BYTES) {
+        while (size > 0 && text[size - 1] != '\n') {
+            size--; /* there may be more of the last line: half an address is none */
+        }
     }
     count = mote_posix_read_resolv_conf(mote_span(text, size), servers, capacity);
     if (count == 0) {

@@ -23,8 +23,9 @@
 #define MSG_MORE 0
 #endif
 
-/* Ports tried before the kernel chooses one; reads before a stream is closed over what is still unread. */
-enum { BIND_COUNT = 8, FIRST_PORT = 1024, DRAIN_COUNT = 16 };
+/* Ports tried before the kernel chooses one; datagrams too long that one call passes over; reads before a stream is
+   closed over what is still unread. */
+enum { BIND_COUNT = 8, FIRST_PORT = 1024, LONG_COUNT = 8, DRAIN_COUNT = 16 };
 
 union sock_address {
     struct sockaddr any;
@@ -51,7 +52,9 @@ static mote_status_t status_of(mote_posix_t *posix, int error)
     case ENETUNREACH:
     case EHOSTUNREACH:
     case ENETDOWN:
+#ifdef EHOSTDOWN
     case EHOSTDOWN:
+#endif
     case EACCES:
     case EPERM:
         return MOTE_ERR_UNREACHABLE;
@@ -104,13 +107,19 @@ static void from_sock_address(const union sock_address *address, mote_endpoint_t
     if (address->any.sa_family == AF_INET6) {
         endpoint->ip.family = MOTE_FAMILY_IPV6;
         endpoint->port = ntohs(address->ipv6.sin6_port);
+        endpoint->scope = (uint8_t)address->ipv6.sin6_scope_id;
         memcpy(endpoint->ip.bytes, &address->ipv6.sin6_addr, 16);
     }
 #endif
 }
 
+/* Non-blocking, and closed in programs started meanwhile: by one call where there is one, so that no other thread's
+   fork can come between. */
 static int open_socket(int family, int type)
 {
+#if defined(SOCK_CLOEXEC) && defined(SOCK_NONBLOCK)
+    return socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+#else
     int fd = socket(family, type, 0);
 
     if (fd >= 0 && (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd, F_SETFL, O_NONBLOCK) != 0)) {
@@ -121,6 +130,7 @@ static int open_socket(int family, int type)
         return -1;
     }
     return fd;
+#endif
 }
 
 void mote_posix_init(mote_posix_t *posix)
@@ -264,51 +274,56 @@ static mote_status_t query_open(void *self, unsigned slot)
     return MOTE_OK;
 }
 
-static void ask_for_icmp(int fd, int family)
+/* ICMP errors are told (DNS-41), and an IPv6 socket is one of IPv6 only: an IPv4 answer has its own. */
+static void set_slot_options(int fd, int family)
 {
-#ifdef __linux__
     int on = 1;
 
+    if (family == AF_INET6) {
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    }
+#ifdef __linux__
     if (family == AF_INET) {
         (void)setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on);
     } else {
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof on);
     }
-#else
-    (void)fd, (void)family;
 #endif
+}
+
+static bool bind_to(int fd, int family, uint16_t port)
+{
+    union sock_address address;
+
+    memset(&address, 0, sizeof address);
+    address.any.sa_family = (sa_family_t)family;
+    if (family == AF_INET) {
+        address.ipv4.sin_port = htons(port);
+    } else {
+        address.ipv6.sin6_port = htons(port);
+    }
+    return bind(fd, &address.any, family == AF_INET ? sizeof address.ipv4 : sizeof address.ipv6) == 0;
 }
 
 static mote_status_t open_slot(mote_posix_t *posix, unsigned slot, int family)
 {
     int *fd = &posix->slot_fds[slot][family == AF_INET ? 0 : 1];
+    bool is_bound = false;
 
     *fd = open_socket(family, SOCK_DGRAM);
     if (*fd < 0) {
         return status_of(posix, errno);
     }
-    for (unsigned i = 0; i < BIND_COUNT; i++) {
-        union sock_address address;
+    set_slot_options(*fd, family);
+    for (unsigned i = 0; i < BIND_COUNT && !is_bound; i++) { /* all taken: the kernel draws one when we send */
         uint16_t port;
-        socklen_t size;
 
         if (mote_posix_random(posix, (uint8_t *)&port, sizeof port) != MOTE_OK) {
             close_fd(fd);
-            return MOTE_ERR_MEMORY;
+            return MOTE_ERR_RANDOM;
         }
-        memset(&address, 0, sizeof address);
-        size = family == AF_INET ? sizeof address.ipv4 : sizeof address.ipv6;
-        address.any.sa_family = (sa_family_t)family;
-        if (family == AF_INET) {
-            address.ipv4.sin_port = htons(port);
-        } else {
-            address.ipv6.sin6_port = htons(port);
-        }
-        if (port >= FIRST_PORT && bind(*fd, &address.any, size) == 0) {
-            break;
-        }
-    } /* all taken: the kernel draws one when we send */
-    ask_for_icmp(*fd, family);
+        is_bound = port >= FIRST_PORT && bind_to(*fd, family, port);
+    }
     return MOTE_OK;
 }
 
@@ -326,27 +341,45 @@ static mote_status_t query_send(void *self, unsigned slot, const mote_endpoint_t
             return status;
         }
     }
-    for (unsigned i = 0; i < 2; i++) { /* an ICMP error of before is told once, by whichever call comes first */
-        if (sendto(*fd, datagram.data, datagram.size, MSG_NOSIGNAL, &address.any, size) == (ssize_t)datagram.size) {
+    for (unsigned i = 0; i < 2; i++) { /* the first may fail for an ICMP error of before: lend_error has it too */
+        if (sendto(*fd, datagram.data, datagram.size, MSG_NOSIGNAL, &address.any, size) >= 0) {
             return MOTE_OK;
         }
-        if (errno != ECONNREFUSED) {
+        if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) {
             break;
         }
     }
     return status_of(posix, errno);
 }
 
-/* Whom an error of the socket concerns. */
-static mote_status_t read_error(mote_posix_t *posix, int fd, mote_endpoint_t *from, int error)
+#ifdef __linux__
+/* The cause that an ICMP error came with. */
+static int read_cause(struct msghdr *message)
 {
-    memset(from, 0, sizeof *from);
+    for (struct cmsghdr *item = CMSG_FIRSTHDR(message); item != NULL; item = CMSG_NXTHDR(message, item)) {
+        struct sock_extended_err cause;
+
+        if ((item->cmsg_level == IPPROTO_IP && item->cmsg_type == IP_RECVERR) ||
+            (item->cmsg_level == IPPROTO_IPV6 && item->cmsg_type == IPV6_RECVERR)) {
+            memcpy(&cause, CMSG_DATA(item), sizeof cause);
+            return (int)cause.ee_errno;
+        }
+    }
+    return EIO;
+}
+#endif
+
+/* An ICMP error that waits on the socket, and whom it concerns. It is looked for whenever no datagram comes: sendto
+   may have taken the error's number already, and what stays in the queue would wake poll() for ever. */
+static mote_status_t lend_error(mote_posix_t *posix, int fd, mote_endpoint_t *from)
+{
 #ifdef __linux__
     union sock_address address;
     uint8_t control[256];
     uint8_t byte;
     struct iovec io = { &byte, sizeof byte };
     struct msghdr message;
+    mote_status_t status;
 
     memset(&address, 0, sizeof address);
     memset(&message, 0, sizeof message);
@@ -356,44 +389,61 @@ static mote_status_t read_error(mote_posix_t *posix, int fd, mote_endpoint_t *fr
     message.msg_iovlen = 1;
     message.msg_control = control;
     message.msg_controllen = sizeof control;
-    if (recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0) {
-        from_sock_address(&address, from); /* where the datagram went that came back */
+    if (recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) {
+        return MOTE_PENDING;
     }
+    from_sock_address(&address, from); /* where the datagram went that came back */
+    status = status_of(posix, read_cause(&message));
+    return status == MOTE_PENDING ? MOTE_ERR_LINK_LOST : status;
 #else
-    (void)fd;
+    (void)posix, (void)fd, (void)from;
+    return MOTE_PENDING;
 #endif
-    return status_of(posix, error);
 }
 
-static mote_status_t query_lend(void *self, unsigned slot, mote_endpoint_t *from, mote_span_t *datagram)
+/* The next datagram of one socket. Those that are longer than our room are passed over. */
+static mote_status_t read_datagram(mote_posix_t *posix, int fd, mote_endpoint_t *from, mote_span_t *datagram)
 {
-    mote_posix_t *posix = self;
-
-    memset(from, 0, sizeof *from);
-    for (unsigned i = 0; i < 2; i++) {
-        int fd = posix->slot_fds[slot][i];
+    for (unsigned i = 0; i < LONG_COUNT; i++) {
         union sock_address address;
-        socklen_t size = sizeof address;
+        struct iovec io = { posix->datagram, sizeof posix->datagram };
+        struct msghdr message;
         ssize_t count;
 
-        if (fd < 0) {
-            continue;
-        }
         memset(&address, 0, sizeof address);
-        count = recvfrom(fd, posix->datagram, sizeof posix->datagram, MSG_TRUNC, &address.any, &size);
-        if (count < 0 && status_of(posix, errno) != MOTE_PENDING) {
-            return read_error(posix, fd, from, posix->error);
+        memset(&message, 0, sizeof message);
+        message.msg_name = &address;
+        message.msg_namelen = sizeof address;
+        message.msg_iov = &io;
+        message.msg_iovlen = 1;
+        count = recvmsg(fd, &message, 0);
+        if (count < 0) {
+            mote_status_t status = status_of(posix, errno);
+            mote_status_t told = lend_error(posix, fd, from);
+
+            return told != MOTE_PENDING ? told : status;
         }
-        if (count > (ssize_t)sizeof posix->datagram) {
-            count = 0; /* longer than we said we take: dropped as malformed */
-        }
-        if (count >= 0) {
+        if ((message.msg_flags & MSG_TRUNC) == 0) {
             from_sock_address(&address, from);
             *datagram = mote_span(posix->datagram, (size_t)count);
             return MOTE_OK;
         }
     }
-    return MOTE_PENDING;
+    return MOTE_PENDING; /* what is left wakes the caller again */
+}
+
+static mote_status_t query_lend(void *self, unsigned slot, mote_endpoint_t *from, mote_span_t *datagram)
+{
+    mote_posix_t *posix = self;
+    mote_status_t status = MOTE_PENDING;
+
+    memset(from, 0, sizeof *from);
+    for (unsigned i = 0; i < 2 && status == MOTE_PENDING; i++) {
+        if (posix->slot_fds[slot][i] >= 0) {
+            status = read_datagram(posix, posix->slot_fds[slot][i], from, datagram);
+        }
+    }
+    return status;
 }
 
 static void query_taken(void *self, unsigned slot)
@@ -433,6 +483,9 @@ static mote_status_t begin_connect(mote_posix_t *posix, const mote_endpoint_t *p
         return fail_connect(posix, errno);
     }
     (void)setsockopt(posix->stream_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+#ifdef SO_NOSIGPIPE
+    (void)setsockopt(posix->stream_fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+#endif
     if (connect(posix->stream_fd, &address.any, size) == 0) {
         posix->is_connected = true;
         return MOTE_OK;
@@ -569,7 +622,7 @@ size_t mote_posix_poll_fds(const mote_posix_t *posix, struct pollfd *fds, size_t
 
     if (posix->stream_fd >= 0 && count < capacity) {
         fds[count].fd = posix->stream_fd;
-        fds[count].events = posix->is_connected ? POLLIN : 0;
+        fds[count].events = posix->is_connected && !posix->has_ended ? POLLIN : 0;
         if (!posix->is_connected || posix->wants_write) {
             fds[count].events |= POLLOUT;
         }

@@ -2,7 +2,9 @@
 #include <mailmote/posix.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -70,6 +72,7 @@ static int open_unnamed(void)
     fd = mkstemp(path);
     if (fd >= 0) {
         (void)unlink(path);
+        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     }
     return fd;
 }
@@ -131,5 +134,40 @@ void mote_posix_source_close(mote_posix_source_t *source)
     if (source->owns_fd) {
         close(source->fd);
         source->owns_fd = false;
+    }
+}
+
+mote_status_t mote_posix_map(mote_memory_source_t *memory, int fd)
+{
+    struct stat info;
+    void *bytes = NULL;
+    size_t size;
+
+    mote_memory_source_init(memory, mote_span(NULL, 0));
+    memory->source.has_lf_lines = true;
+    memory->source.is_stable = true;
+    if (fstat(fd, &info) != 0) {
+        return MOTE_ERR_SOURCE;
+    }
+    if (!S_ISREG(info.st_mode)) {
+        errno = EINVAL;
+        return MOTE_ERR_SOURCE;
+    }
+    size = (size_t)info.st_size;
+    if (size > 0) { /* nothing cannot be mapped */
+        bytes = (off_t)size == info.st_size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+        if (bytes == MAP_FAILED) {
+            return MOTE_ERR_SOURCE;
+        }
+    }
+    memory->message = mote_span(bytes, size);
+    return MOTE_OK;
+}
+
+void mote_posix_unmap(mote_memory_source_t *memory)
+{
+    if (memory->message.size > 0) {
+        (void)munmap((void *)memory->message.data, memory->message.size);
+        memory->message = mote_span(NULL, 0);
     }
 }

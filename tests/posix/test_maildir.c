@@ -65,6 +65,7 @@ static void set_pattern(const char *end)
 
     (void)snprintf(pattern, sizeof pattern, "%s%s", root, end);
     assert_int_equal(mote_maildir_init(&maildir, mote_span_text(pattern)), MOTE_OK);
+    maildir.now_s = NULL; /* no Received field but where a test wants one */
 }
 
 static mote_status_t begin(const char *sender, const char *recipient)
@@ -117,6 +118,7 @@ static void contents(void **state) /* LOCAL-3, LOCAL-5, LOCAL-11 */
         { "two of them", "a@b.example", "Return-Path:<x>\r\nReturn-Path:<y>\r\n\r\n", "Return-Path: <a@b.example>\n\n" },
         { "nearly one", "a@b.example", "Return-Pat: x\r\nReturn-Paths: y\r\nR\r\n\r\n", "Return-Path: <a@b.example>\nReturn-Pat: x\nReturn-Paths: y\nR\n\n" },
         { "in the body it stays", "a@b.example", "A: b\r\n\r\nReturn-Path: <x>\r\n", "Return-Path: <a@b.example>\nA: b\n\nReturn-Path: <x>\n" },
+        { "a blank before the colon", "a@b.example", "Return-Path : <x>\r\nA: b\r\n\r\n", "Return-Path: <a@b.example>\nA: b\n\n" },
         { "cut within a match", "a@b.example", "Return-Pa", "Return-Path: <a@b.example>\nReturn-Pa" },
         { "empty", "a@b.example", "", "Return-Path: <a@b.example>\n" },
     };
@@ -128,6 +130,41 @@ static void contents(void **state) /* LOCAL-3, LOCAL-5, LOCAL-11 */
         check_stored("ops/new", cases[i].stored, cases[i].name);
         CHECK(count_files("ops/tmp", NULL) == 0, cases[i].name);
     }
+}
+
+static int64_t a_second(void)
+{
+    return 1795521600; /* Tue, 24 Nov 2026 12:00:00 +0000 */
+}
+
+static void received_field(void **state) /* LOCAL-4 */
+{
+    char expected[400];
+    char host[65];
+
+    (void)state;
+    assert_int_equal(gethostname(host, sizeof host), 0);
+    mkdir(path_of("taker"), 0700);
+    set_pattern("/%u");
+    maildir.now_s = a_second;
+    (void)snprintf(expected, sizeof expected,
+                   "Return-Path: <a@b.example>\nReceived: by %s (mailmote)\n\tfor <taker@A.Example>; "
+                   "Tue, 24 Nov 2026 12:00:00 +0000\nA: b\n\n", host);
+    assert_int_equal(store("a@b.example", "taker@A.Example", mote_span_text("A: b\r\n\r\n")), MOTE_OK);
+    check_stored("taker/new", expected, "with a clock");
+}
+
+static void postmaster(void **state) /* LOCAL-7 */
+{
+    (void)state;
+    mkdir(path_of("keeper"), 0700);
+    set_pattern("/%u");
+    assert_int_equal(begin("", "postmaster@c.example"), MOTE_ERR_NO_MAILBOX);
+    assert_int_equal(mote_maildir_set_postmaster(&maildir, mote_span_text("no address")), MOTE_ERR_ADDRESS);
+    assert_int_equal(mote_maildir_set_postmaster(&maildir, mote_span_text("keeper@a.example")), MOTE_OK);
+    assert_int_equal(store("", "PostMaster@c.example", mote_span_text("\r\n")), MOTE_OK);
+    assert_int_equal(store("", "postmaster", mote_span_text("\r\n")), MOTE_OK);
+    assert_int_equal(count_files("keeper/new", NULL), 2);
 }
 
 static void users(void **state) /* LOCAL-6, LOCAL-7, LOCAL-8 */
@@ -223,6 +260,28 @@ static void linked_folders_are_refused(void **state)
     assert_int_equal(begin("", "trap@a.example"), MOTE_ERR_STORAGE);
 }
 
+/* What was not written is never made up for: a mail with a hole is not stored. */
+static void a_failure_stays(void **state) /* LOCAL-8 */
+{
+    int kept;
+
+    (void)state;
+    mkdir(path_of("torn"), 0700);
+    set_pattern("/%u");
+    assert_int_equal(begin("", "torn@a.example"), MOTE_OK);
+    kept = maildir.file_fd;
+    maildir.file_fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    for (unsigned i = 0; i < 2000; i++) {
+        (void)maildir.mailbox.put(&maildir, mote_span_text("a line\r\n"));
+    }
+    close(maildir.file_fd);
+    maildir.file_fd = kept; /* the disk has room again */
+    assert_int_equal(maildir.mailbox.commit(&maildir), MOTE_ERR_STORAGE);
+    assert_int_equal(mote_maildir_errno(&maildir), ENOSPC);
+    maildir.mailbox.abort(&maildir);
+    assert_int_equal(count_files("torn/new", NULL) + count_files("torn/tmp", NULL), 0);
+}
+
 static void patterns(void **state)
 {
     static const struct {
@@ -241,8 +300,11 @@ static void patterns(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(contents), cmocka_unit_test(users),   cmocka_unit_test(ten_thousand_names),
-        cmocka_unit_test(no_room),  cmocka_unit_test(linked_folders_are_refused), cmocka_unit_test(patterns),
+        cmocka_unit_test(contents),          cmocka_unit_test(received_field),
+        cmocka_unit_test(postmaster),        cmocka_unit_test(users),
+        cmocka_unit_test(ten_thousand_names), cmocka_unit_test(no_room),
+        cmocka_unit_test(a_failure_stays),   cmocka_unit_test(linked_folders_are_refused),
+        cmocka_unit_test(patterns),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }

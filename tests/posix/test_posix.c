@@ -28,6 +28,8 @@ static void resolv_conf(void **state)
         { "no more than there is room for", "nameserver ::1\nnameserver ::2\nnameserver ::3\nnameserver ::4\n", 3, "::1" },
         { "unknown zone", "nameserver fe80::1%nosuchlink\nnameserver fe80::1%\n", 0, NULL },
         { "a zone", "nameserver fe80::1%lo\n", 1, "fe80::1" },
+        { "a zone by number", "nameserver fe80::1%1\n", 1, "fe80::1" },
+        { "no zone is that large, and IPv4 has none", "nameserver fe80::1%256\nnameserver 192.0.2.1%lo\n", 0, NULL },
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -210,8 +212,11 @@ static void datagrams(void **state)
     assert_true(from.port == peer.port && mote_ip_equals(&from.ip, &peer.ip));
     port->query_taken(&posix, 0);
     assert_int_equal(sendto(listener, text, sizeof text, 0, (struct sockaddr *)&sender, size), sizeof text);
+    (void)poll(NULL, 0, 50);
+    assert_int_equal(port->query_lend(&posix, 0, &from, &datagram), MOTE_PENDING); /* longer than we said we take */
+    assert_int_equal(sendto(listener, "after", 5, 0, (struct sockaddr *)&sender, size), 5);
     SOON(port->query_lend(&posix, 0, &from, &datagram), status);
-    assert_int_equal(datagram.size, 0); /* longer than we said we take */
+    assert_true(status == MOTE_OK && mote_span_equals(datagram, TEXT("after")));
     close(listener);
     /* DNS-41: nobody there is told, with the server concerned */
     assert_int_equal(port->query_send(&posix, 0, &peer, TEXT("question")), MOTE_OK);
@@ -221,6 +226,35 @@ static void datagrams(void **state)
     port->query_close(&posix, 0);
     port->query_close(&posix, 0);
     mote_posix_close(&posix);
+}
+
+/* The kernel tells an ICMP error to whichever call comes first, and that may be the sending to the next server. It must
+   still be told, once: what stayed in the queue would wake poll() for ever. */
+static void refusal_of_the_server_before(void **state) /* DNS-41 */
+{
+    mote_endpoint_t dead;
+    mote_endpoint_t from;
+    mote_span_t datagram;
+    struct pollfd fds[MOTE_POSIX_FD_COUNT];
+    mote_status_t status;
+
+    (void)state;
+    listen_here(SOCK_DGRAM);
+    dead = peer;
+    close(listener);
+    listen_here(SOCK_DGRAM);
+    mote_posix_init(&posix);
+    assert_int_equal(port->query_open(&posix, 0), MOTE_OK);
+    assert_int_equal(port->query_send(&posix, 0, &dead, TEXT("question")), MOTE_OK);
+    (void)poll(NULL, 0, 50); /* the refusal has come */
+    assert_int_equal(port->query_send(&posix, 0, &peer, TEXT("question")), MOTE_OK);
+    SOON(port->query_lend(&posix, 0, &from, &datagram), status);
+    assert_int_equal(status, MOTE_ERR_REFUSED);
+    assert_true(from.ip.family == 0 || from.port == dead.port);
+    assert_int_equal(port->query_lend(&posix, 0, &from, &datagram), MOTE_PENDING);
+    assert_int_equal(poll(fds, (nfds_t)mote_posix_poll_fds(&posix, fds, COUNT_OF(fds)), 0), 0); /* and all is quiet */
+    mote_posix_close(&posix);
+    close(listener);
 }
 
 /* ---- sources ---- */
@@ -273,6 +307,34 @@ static void sources(void **state)
     mote_posix_source_close(&source);
     close(ends_of_pipe[0]);
     assert_int_equal(mote_posix_source_open(&source, -1), MOTE_ERR_SOURCE);
+}
+
+static void maps(void **state)
+{
+    static mote_memory_source_t memory;
+    char path[] = "/tmp/mailmote-map-XXXXXX";
+    int fd = mkstemp(path);
+    int ends_of_pipe[2];
+
+    (void)state;
+    unlink(path);
+    assert_int_equal(mote_posix_map(&memory, fd), MOTE_OK);
+    read_all(&memory.source, "", "empty");
+    mote_posix_unmap(&memory);
+    assert_int_equal(write(fd, "one\ntwo\n", 8), 8);
+    assert_int_equal(mote_posix_map(&memory, fd), MOTE_OK);
+    close(fd);
+    assert_true(memory.source.has_lf_lines && memory.source.is_stable);
+    read_all(&memory.source, "one\ntwo\n", "mapped");
+    read_all(&memory.source, "one\ntwo\n", "mapped again");
+    mote_posix_unmap(&memory);
+    mote_posix_unmap(&memory);
+    assert_int_equal(pipe(ends_of_pipe), 0);
+    assert_int_equal(mote_posix_map(&memory, ends_of_pipe[0]), MOTE_ERR_SOURCE);
+    assert_int_equal(errno, EINVAL);
+    close(ends_of_pipe[0]);
+    close(ends_of_pipe[1]);
+    assert_int_equal(mote_posix_map(&memory, -1), MOTE_ERR_SOURCE);
 }
 
 /* ---- many deliveries in one loop, against one child that serves them in turn ---- */
@@ -350,6 +412,43 @@ static void many_in_one_loop(void **state)
     assert_true(sizeof(mote_posix_run_t) <= 4096);
 }
 
+/* Two mails over one connection: the child takes no second one. */
+static void a_next_mail(void **state)
+{
+    static mote_posix_run_t run;
+    mote_hop_t hop = { .host = TEXT("127.0.0.1"), .tls = MOTE_TLS_NONE };
+    mote_route_t route = { .kind = MOTE_ROUTE_RELAY, .hops = &hop, .hop_count = 1 };
+    mote_settings_t settings = { .routes = &route, .route_count = 1, .smtp = { .keeps_stream = true } };
+    mote_posix_loop_t loop = { NULL, 0 };
+    mote_recipient_t recipient = { .address = TEXT("ops@a.example") };
+    mote_memory_source_t message;
+    mote_mail_t mail = { .recipients = &recipient, .recipient_count = 1, .source = &message.source };
+
+    (void)state;
+    listen_here(SOCK_STREAM);
+    assert_int_equal(listen(listener, 1), 0);
+    hop.port = peer.port;
+    if (fork() == 0) {
+        int fd = accept(listener, NULL, NULL);
+
+        close(listener);
+        serve_one(fd);
+        _exit(0);
+    }
+    close(listener);
+    mote_memory_source_init(&message, TEXT("Subject: x\r\n\r\nhello\r\n"));
+    mote_posix_run_init(&run);
+    assert_int_equal(mote_posix_loop_add(&loop, &run, &settings, NULL, &mail), MOTE_OK);
+    for (unsigned i = 0; i < 2; i++) {
+        while (mote_posix_loop_step(&loop, 5000) > 0) {
+        }
+        assert_int_equal(recipient.verdict, MOTE_VERDICT_ACCEPTED);
+        recipient.verdict = MOTE_VERDICT_PENDING;
+        assert_int_equal(i == 0 ? mote_posix_loop_next(&loop, &run, &mail) : MOTE_OK, MOTE_OK);
+    }
+    mote_posix_close(&run.posix);
+}
+
 static void randomness(void **state) /* DNS-2, SEC-10 */
 {
     unsigned seen[256] = { 0 };
@@ -370,7 +469,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(resolv_conf), cmocka_unit_test(streams),          cmocka_unit_test(ends),
         cmocka_unit_test(datagrams),   cmocka_unit_test(sources),          cmocka_unit_test(many_in_one_loop),
-        cmocka_unit_test(randomness),
+        cmocka_unit_test(randomness),  cmocka_unit_test(refusal_of_the_server_before), cmocka_unit_test(maps),
+        cmocka_unit_test(a_next_mail),
     };
     (void)signal(SIGCHLD, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,9 @@ class LocalMail(unittest.TestCase):
         self.assertEqual(out.count("no such user"), 2)
         mails = list((folder / "ops/new").iterdir())
         self.assertEqual(len(mails), 1)
-        self.assertEqual(mails[0].read_bytes(), b"Return-Path: <pump@example.net>\nSubject: here\n\n.dot\nlast\n")
+        self.assertRegex(mails[0].read_bytes(), rb"\AReturn-Path: <pump@example\.net>\n"
+                         rb"Received: by [^ \n]+ \(mailmote\)\n\tfor <ops@PUMP\.example>; [^\n]+ \+0000\n"
+                         rb"Subject: here\n\n\.dot\nlast\n\Z")
         self.assertEqual(mails[0].stat().st_mode & 0o777, 0o600)
         self.assertEqual(list((folder / "ops/tmp").iterdir()), [])
 

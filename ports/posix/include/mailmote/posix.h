@@ -59,7 +59,7 @@ size_t mote_posix_poll_fds(const mote_posix_t *posix, struct pollfd *fds, size_t
 /* ---- name servers and names ---- */
 
 /**
- * Reads the text of a resolv.conf: its "nameserver" lines, IPv6 zones included.
+ * Reads the text of a resolv.conf: its "nameserver" lines, IPv6 zones (fe80::1%eth0, fe80::1%2) included.
  *
  * @return how many servers were found, at most capacity; other lines and bad addresses are passed over
  */
@@ -68,13 +68,16 @@ size_t mote_posix_read_resolv_conf(mote_span_t text, mote_endpoint_t *servers, s
 /** The servers of a file (NULL: /etc/resolv.conf); none: 127.0.0.1, as the C library does. Returns how many. */
 size_t mote_posix_dns_servers(const char *path, mote_endpoint_t *servers, size_t capacity);
 
-/** This host's fully qualified name, if it has one that may be said in EHLO: its length, or 0. */
+/**
+ * This host's fully qualified name, if it has one that may be said in EHLO: its length, or 0. A host whose own name is a
+ * single label is looked up by the C library, which may take as long as the system's name servers are patient.
+ */
 size_t mote_posix_hello_name(char *name, size_t capacity);
 
 /* ---- sources ---- */
 
 /**
- * A source over a file descriptor or a whole file in memory.
+ * A source over a file descriptor.
  *
  * A regular file is read with pread(2), piece by piece, so that a file cut short meanwhile is a failure of the
  * source and not of the process. Anything else (a pipe, a terminal) is first copied into an unlinked temporary
@@ -98,12 +101,25 @@ typedef struct mote_posix_source {
 mote_status_t mote_posix_source_open(mote_posix_source_t *source, int fd);
 void mote_posix_source_close(mote_posix_source_t *source);
 
+/**
+ * A regular file mapped into memory: large pieces, nothing copied here. Only for files that nobody cuts short while the
+ * delivery runs: a read behind their end is a SIGBUS. The descriptor may be closed afterwards. Traits are unknown;
+ * has_lf_lines and is_stable are set.
+ *
+ * @return MOTE_OK, MOTE_ERR_SOURCE (see errno; EINVAL: not a regular file)
+ */
+mote_status_t mote_posix_map(mote_memory_source_t *memory, int fd);
+void mote_posix_unmap(mote_memory_source_t *memory);
+
 /* ---- running ---- */
 
 /**
  * Delivers one mail and blocks until every recipient has a verdict and the stream is closed.
  *
- * @return as mote_delivery_start; verdicts are in the mail
+ * What is not given is found: the name for EHLO by mote_posix_hello_name, the name servers (dns NULL) in
+ * /etc/resolv.conf, with TCP and mixed case.
+ *
+ * @return as mote_delivery_start, or MOTE_ERR_MEMORY; verdicts are in the mail
  */
 mote_status_t mote_posix_deliver(const mote_settings_t *settings, const mote_dns_settings_t *dns, mote_mail_t *mail);
 
@@ -117,11 +133,15 @@ typedef struct mote_posix_run {
     uint8_t small_room[1024];
     uint32_t due_ms;             /* private */
     struct mote_posix_run *next; /* private */
-    /** Called once when the delivery has ended; may add further runs. May be NULL. */
+    /** Called when the delivery has ended and is out of the loop; may add this run or others again, or free it.
+     *  May be NULL. */
     void (*ended)(struct mote_posix_run *run);
 } mote_posix_run_t;
 
-/** Many deliveries in one thread. Zero it. */
+/**
+ * Many deliveries in one thread. Zero it. A delivery ended by mote_delivery_stop leaves the loop in its next round; a
+ * kept stream (keeps_stream) is the caller's to close: by its port's close, or mote_posix_close.
+ */
 typedef struct mote_posix_loop {
     mote_posix_run_t *first;
     size_t count;
@@ -132,6 +152,11 @@ void mote_posix_run_init(mote_posix_run_t *run);
 /** Starts a delivery and adds it. Returns as mote_delivery_start; on failure nothing was added. */
 mote_status_t mote_posix_loop_add(mote_posix_loop_t *loop, mote_posix_run_t *run, const mote_settings_t *settings,
                                   const mote_dns_settings_t *dns, mote_mail_t *mail);
+/**
+ * Gives a run that has ended another mail, on the stream it kept if the way is the same (keeps_stream), and adds it
+ * again. Returns as mote_delivery_next; on failure nothing was added.
+ */
+mote_status_t mote_posix_loop_next(mote_posix_loop_t *loop, mote_posix_run_t *run, mote_mail_t *mail);
 /** One round: steps what is due, then waits at most limit_ms for something to move. Returns how many are left. */
 size_t mote_posix_loop_step(mote_posix_loop_t *loop, uint32_t limit_ms);
 
