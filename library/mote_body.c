@@ -167,7 +167,7 @@ static void pass_lines(mote_body_t *body, mote_span_t *stretch)
 {
     mote_span_t clean = mote_span_slice(body->piece, 0, body->clean_size);
     size_t size = (body->flags & MOTE_BODY_STUFFS_DOTS) != 0 ? find_dot(clean) : clean.size;
-    uint8_t last = clean.data[size - 1];
+    uint8_t last = clean.data[size - 1]; /* clean_size is not 0 here. NOLINT(clang-analyzer-core.NullDereference) */
 
     body->state = last == '\n' ? AT_START : AT_MIDDLE;
     if (last == '\r' && size == body->piece.size) {
@@ -185,7 +185,7 @@ static void pass_line(mote_body_t *body, mote_span_t *stretch)
 {
     mote_span_t clean = mote_span_slice(body->piece, 0, body->clean_size);
     size_t lf = mote_span_find(clean, '\n');
-    bool has_cr = lf > 0 && clean.data[lf - 1] == '\r';
+    bool has_cr = lf > 0 && clean.data[lf - 1] == '\r'; /* NOLINT(clang-analyzer-core.NullDereference): as above */
 
     body->state = AT_MIDDLE;
     if (lf < clean.size || has_cr) {

