@@ -540,6 +540,19 @@ static mote_status_t stream_send(void *self, mote_span_t bytes, unsigned flags, 
     return status_of(posix, errno);
 }
 
+/* A server that answers in pieces without TCP_NODELAY (Postfix: a session ticket, then the greeting) waits with the second
+   for our acknowledgement of the first; the kernel would take its time over that. It forgets the wish, so at each read. */
+static void acknowledge(const mote_posix_t *posix)
+{
+#ifdef TCP_QUICKACK
+    int on = 1;
+
+    (void)setsockopt(posix->stream_fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+#else
+    (void)posix;
+#endif
+}
+
 static mote_status_t stream_lend(void *self, mote_span_t *bytes)
 {
     mote_posix_t *posix = self;
@@ -555,6 +568,7 @@ static mote_status_t stream_lend(void *self, mote_span_t *bytes)
         if (count < 0) {
             return status_of(posix, errno);
         }
+        acknowledge(posix);
         posix->has_ended = count == 0;
         posix->start = 0;
         posix->size = (uint16_t)count;

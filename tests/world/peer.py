@@ -54,6 +54,7 @@ class Peer:
 class Conversation:
     def __init__(self, connection):
         connection.settimeout(20)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.connection = connection
         self.buffer = b""
         self.lines = []

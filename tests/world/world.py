@@ -102,7 +102,7 @@ class World:
         while os.readlink("/proc/%d/ns/net" % self.device.pid) == own and time.monotonic() < deadline:
             time.sleep(0.01)
         sh("ip", "link", "set", "lo", "up")
-        sh("ip", "link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns", str(self.device.pid))
+        self._join_networks()
         sh("ip", "link", "set", "wire", "up")
         for number in SERVER_ADDRESSES:
             sh("ip", "addr", "add", "192.0.2.%d/24" % number, "dev", "wire")
@@ -111,6 +111,10 @@ class World:
         self.on_device("ip", "link", "set", "wire", "up")
         self.on_device("ip", "addr", "add", "192.0.2.1/24", "dev", "wire")
         self.on_device("ip", "addr", "add", "2001:db8::1/64", "dev", "wire", "nodad")
+
+    def _join_networks(self):
+        """Makes a link named wire in both namespaces."""
+        sh("ip", "link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns", str(self.device.pid))
 
     def on_device(self, *words, **options):
         """Runs a command in the device's namespace."""
@@ -184,6 +188,7 @@ class World:
         # hosts that fail before one that serves
         "backup.example": "@ MX 10 dead\n@ MX 20 mx.postfix.example.\ndead A 192.0.2.99\n",
         "refused.example": "@ MX 10 closed\n@ MX 20 mx.postfix.example.\nclosed A 192.0.2.19\n",
+        "hosts.example": "@ MX 10 mx.exim.example.\n@ MX 20 mx.postfix.example.\n",
         "missing.example": "@ MX 10 gone\n@ MX 20 mx.postfix.example.\n",
         "two.example": "@ MX 10 mx\nmx A 192.0.2.19\nmx AAAA 2001:db8::10\n",
         # an MX set that no datagram holds
@@ -401,6 +406,7 @@ begin authenticators
 plain:
   driver = plaintext
   public_name = PLAIN
+  server_prompts = :
   server_advertise_condition = ${{if def:tls_in_cipher}}
   server_condition = ${{if and{{{{eq{{$auth2}}{{{user}}}}}{{eq{{$auth3}}{{{password}}}}}}}}}
   server_set_id = $auth2
