@@ -1,0 +1,24 @@
+"""The manual names every key and option there is, and none that there is not."""
+import pathlib
+import re
+
+from program import Case
+
+TOP = pathlib.Path(__file__).resolve().parent.parent.parent
+
+
+class Manual(Case):
+    def test_keys(self):
+        code = (TOP / "examples/mailmote/config.c").read_text()
+        keys = set(re.findall(r'\[KEY_\w+\] = \{ "(\w+)"', code))
+        self.assertGreater(len(keys), 20)
+        readme = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", (TOP / "README.md").read_text(), re.M)
+        self.assertEqual(keys, {key for row in readme for key in re.findall(r"`(\w+)`", row)})
+        page = (TOP / "docs/mailmote.1").read_text()
+        page = page[page.index(".Ss Configuration"):page.index(".Sh ENVIRONMENT")]
+        self.assertEqual(keys, {key for row in re.findall(r"^\.It Cm (.*)$", page, re.M) for key in row.split(" , ")})
+
+    def test_options(self):
+        page = (TOP / "docs/mailmote.1").read_text()
+        for option in re.findall(r"--([a-z]+)", self.run_program("--help", config=None).out):
+            self.assertIn("Fl -%s" % option, page)
