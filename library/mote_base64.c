@@ -14,16 +14,26 @@ mote_base64_encoder_t mote_base64_encoder(mote_writer_t *out)
     return encoder;
 }
 
-/* Three octets become four letters; of a last group of one or two, the letters without bits are padding. */
+void mote_base64_groups(const uint8_t *octets, size_t group_count, uint8_t *letters)
+{
+    for (; group_count > 0; group_count--) {
+        *letters++ = letter_of(octets[0] >> 2);
+        *letters++ = letter_of((unsigned)octets[0] << 4 | octets[1] >> 4);
+        *letters++ = letter_of((unsigned)octets[1] << 2 | octets[2] >> 6);
+        *letters++ = letter_of(octets[2]);
+        octets += 3;
+    }
+}
+
+/* Of a last group of one or two octets, the letters without bits are padding. */
 static void write_group(mote_base64_encoder_t *encoder)
 {
-    const uint8_t *held = encoder->held;
     uint8_t group[4];
 
-    group[0] = letter_of(held[0] >> 2);
-    group[1] = letter_of((unsigned)held[0] << 4 | held[1] >> 4);
-    group[2] = encoder->held_size > 1 ? letter_of((unsigned)held[1] << 2 | held[2] >> 6) : '=';
-    group[3] = encoder->held_size > 2 ? letter_of(held[2]) : '=';
+    mote_base64_groups(encoder->held, 1, group); /* what is not held is 0 */
+    for (size_t i = encoder->held_size + 1U; i < sizeof group; i++) {
+        group[i] = '=';
+    }
     mote_write(encoder->out, mote_span(group, sizeof group));
     mote_wipe(group, sizeof group);
     mote_wipe(encoder->held, sizeof encoder->held);

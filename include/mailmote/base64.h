@@ -9,6 +9,9 @@
 
 MOTE_BEGIN_DECLS
 
+/** Encodes whole groups: three octets each become four letters. */
+void mote_base64_groups(const uint8_t *octets, size_t group_count, uint8_t *letters);
+
 /** Encodes through a writer, no line breaks. Start zeroed; put any number of spans; finish once. */
 typedef struct mote_base64_encoder {
     mote_writer_t *out;
