@@ -277,26 +277,44 @@ static bool prefers_base64(mote_span_t text)
 }
 
 /* How many octets of the text fit into an encoded-word of that room, whole characters only. */
-static size_t fitting_size(mote_span_t text, size_t room, bool is_base64)
+static size_t fitting_q(mote_span_t text, size_t room)
 {
-    size_t octets = (room >> 2) * 3;
     size_t width = 0;
     size_t size = 0;
 
     while (size < text.size) {
         size_t next = character_size(text.data[size]);
 
-        if (is_base64) {
-            width = size + next;
-        } else {
-            for (size_t i = size; i < size + next; i++) {
-                width += q_width(text.data[i]);
-            }
+        for (size_t i = size; i < size + next; i++) {
+            width += q_width(text.data[i]);
         }
-        if (width > (is_base64 ? octets : room)) {
+        if (width > room) {
             break;
         }
         size += next;
+    }
+    return size;
+}
+
+/* The same in base64; where more follows, without padding if that can be: readers that join the words before they
+   decode them would stop there. */
+static size_t fitting_base64(mote_span_t text, size_t room)
+{
+    size_t octets = (room >> 2) * 3;
+    size_t whole_groups = 0;
+    size_t size = 0;
+    unsigned rest = 0; /* of the last group */
+
+    while (size < text.size) {
+        size_t next = character_size(text.data[size]);
+
+        if (size + next > octets) {
+            return whole_groups > 0 ? whole_groups : size;
+        }
+        size += next;
+        rest += (unsigned)next;
+        rest -= rest >= 6 ? 6U : rest >= 3 ? 3U : 0U;
+        whole_groups = rest == 0 ? size : whole_groups;
     }
     return size;
 }
@@ -344,7 +362,8 @@ static void put_encoded(line_t *line, mote_span_t text)
 
     for (;;) {
         size_t left = ENCODED_LINE_BYTES - AROUND_BYTES - line->column;
-        size_t size = fitting_size(text, left < ENCODED_BYTES ? left : ENCODED_BYTES, is_base64);
+        size_t room = left < ENCODED_BYTES ? left : ENCODED_BYTES;
+        size_t size = is_base64 ? fitting_base64(text, room) : fitting_q(text, room);
 
         put(line, is_base64 ? b : q);
         if (is_base64) {
@@ -365,9 +384,9 @@ static void put_encoded(line_t *line, mote_span_t text)
 void mote_header_write_text(mote_writer_t *out, mote_span_t name, mote_span_t text)
 {
     line_t line = begin_field(out, name);
-    bool is_encoded = needs_encoding(text);
+    bool is_encoded = needs_encoding(text) || line.column + 1 + word_width(text) > LINE_GOAL;
 
-    if (text.size > 0) {
+    if (text.size > 0) { /* on this line: some readers take a fold behind the colon for a space of the text */
         put_space(&line, is_encoded ? AROUND_BYTES + CHARACTER_BYTES + 2 : word_width(text));
     }
     if (is_encoded) {

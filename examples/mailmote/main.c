@@ -1,4 +1,5 @@
 #define _POSIX_C_SOURCE 200809L
+#include "composed.h"
 #include "config.h"
 #include "message.h"
 #include "report.h"
@@ -15,11 +16,14 @@
 
 static const char usage[] =
     "usage: mailmote send [-C FILE] [-o KEY=VALUE]... [-f SENDER] [-v] [-q] [--json] [--] RECIPIENT... < message\n"
+    "       mailmote send [...] COMPOSING... [--] RECIPIENT...\n"
+    "       mailmote compose [-C FILE] [-o KEY=VALUE]... [-f SENDER] COMPOSING... [--] RECIPIENT...\n"
     "       mailmote check [-C FILE] [-o KEY=VALUE]... [-f SENDER] [-v] [--json] [--all] [--] ADDRESS\n"
     "       mailmote resolve [-C FILE] [-o KEY=VALUE]... DOMAIN\n"
     "       mailmote --version | --help\n"
     "\n"
     "  send      delivers the message on standard input; one line a recipient tells what became of it\n"
+    "  compose   prints the message that send would make of the same options\n"
     "  check     walks the way a mail to ADDRESS would go, up to RCPT, and prints each step; sends nothing\n"
     "  resolve   prints the mail exchangers of DOMAIN in order, with their addresses\n"
     "\n"
@@ -31,17 +35,41 @@ static const char usage[] =
     "      --json             one JSON object a recipient\n"
     "      --all              check: tries every host, not only the first that answers\n"
     "\n"
+    "Composing; people are ADDRESS or 'NAME <ADDRESS>', text is UTF-8:\n"
+    "      --subject SUBJECT\n"
+    "      --text TEXT|-      the words, or standard input\n"
+    "      --html FILE        the same words as HTML\n"
+    "      --inline FILE      an image shown within the HTML, as cid:NAME OF THE FILE; may be repeated\n"
+    "      --attach FILE      may be repeated\n"
+    "      --cc, --bcc PERSON may be repeated; recipients given as operands stand in To\n"
+    "      --header 'N: V'    a further field; may be repeated. 'Auto-Submitted: no' says that a person writes\n"
+    "      --thread ID        all messages with this ID make one thread\n"
+    "\n"
     "Exit codes: 0 all accepted; 64 usage; 65 bad address or message; 67 no such user; 68 no such domain or host;\n"
     "69 refused otherwise; 75 try again later; 77 held: wrong credentials or policy; 78 configuration.\n"
     "The keys of the configuration: mailmote(1) and README.md.\n";
 
 /* A long option without a letter of its own. */
-enum { OPTION_JSON = 256, OPTION_ALL, OPTION_HELP };
+enum {
+    OPTION_JSON = 256,
+    OPTION_ALL,
+    OPTION_HELP,
+    OPTION_SUBJECT,
+    OPTION_TEXT,
+    OPTION_HTML,
+    OPTION_THREAD,
+    OPTION_ATTACH,
+    OPTION_INLINE,
+    OPTION_CC,
+    OPTION_BCC,
+    OPTION_HEADER
+};
 
 typedef struct arguments {
     const char *config;
     const char *from;
     option_list_t options;
+    composed_options_t composed;
     report_t report;
     bool is_verbose;
     bool tries_all;
@@ -58,6 +86,47 @@ static int complain(const char *what, const char *which)
     return EX_USAGE;
 }
 
+static int add_to_list(option_list_t *list, const char *option)
+{
+    if (list->count == LIST_COUNT) {
+        return complain("too many of one option", option);
+    }
+    list->items[list->count++] = optarg;
+    return EX_OK;
+}
+
+/* The options a message is composed of. Returns EX_USAGE for any other. */
+static int read_composing(int letter, composed_options_t *composed)
+{
+    switch (letter) {
+    case OPTION_SUBJECT:
+        composed->subject = optarg;
+        return EX_OK;
+    case OPTION_TEXT:
+        composed->text = optarg;
+        return EX_OK;
+    case OPTION_HTML:
+        composed->html = optarg;
+        return EX_OK;
+    case OPTION_THREAD:
+        composed->thread = optarg;
+        return EX_OK;
+    case OPTION_ATTACH:
+        return add_to_list(&composed->attachments, "--attach");
+    case OPTION_INLINE:
+        return add_to_list(&composed->inlines, "--inline");
+    case OPTION_CC:
+        return add_to_list(&composed->cc, "--cc");
+    case OPTION_BCC:
+        return add_to_list(&composed->bcc, "--bcc");
+    case OPTION_HEADER:
+        return add_to_list(&composed->fields, "--header");
+    default:
+        fprintf(stderr, "try 'mailmote --help'\n"); /* getopt has said what is wrong */
+        return EX_USAGE;
+    }
+}
+
 static int read_arguments(int argc, char **argv, arguments_t *arguments)
 {
     static const struct option words[] = {
@@ -65,6 +134,11 @@ static int read_arguments(int argc, char **argv, arguments_t *arguments)
         { "from", required_argument, NULL, 'f' },   { "verbose", no_argument, NULL, 'v' },
         { "quiet", no_argument, NULL, 'q' },        { "json", no_argument, NULL, OPTION_JSON },
         { "all", no_argument, NULL, OPTION_ALL },   { "help", no_argument, NULL, OPTION_HELP },
+        { "subject", required_argument, NULL, OPTION_SUBJECT }, { "text", required_argument, NULL, OPTION_TEXT },
+        { "html", required_argument, NULL, OPTION_HTML },       { "thread", required_argument, NULL, OPTION_THREAD },
+        { "attach", required_argument, NULL, OPTION_ATTACH },   { "inline", required_argument, NULL, OPTION_INLINE },
+        { "cc", required_argument, NULL, OPTION_CC },           { "bcc", required_argument, NULL, OPTION_BCC },
+        { "header", required_argument, NULL, OPTION_HEADER },
         { NULL, 0, NULL, 0 },
     };
     int letter;
@@ -100,8 +174,10 @@ static int read_arguments(int argc, char **argv, arguments_t *arguments)
             arguments->wants_help = true;
             break;
         default:
-            fprintf(stderr, "try 'mailmote --help'\n"); /* getopt has said what is wrong */
-            return EX_USAGE;
+            if (read_composing(letter, &arguments->composed) != EX_OK) {
+                return EX_USAGE;
+            }
+            break;
         }
     }
     arguments->operands = argv + optind;
@@ -116,6 +192,7 @@ typedef struct job {
     setup_t setup;
     mote_mail_t mail;
     watch_t watch;
+    composed_t *composed; /* a message that is made here, or NULL */
     uint32_t *verdict_ms;
     uint8_t *texts;
 } job_t;
@@ -128,7 +205,8 @@ static int out_of_memory(void)
 
 static int make_recipients(job_t *job, const arguments_t *arguments)
 {
-    size_t count = arguments->operand_count;
+    const composed_t *composed = job->composed;
+    size_t count = composed != NULL ? composed->people_count : arguments->operand_count;
 
     if (count > UINT16_MAX) {
         return complain("too many recipients", NULL);
@@ -143,7 +221,7 @@ static int make_recipients(job_t *job, const arguments_t *arguments)
     for (size_t i = 0; i < count; i++) {
         mote_recipient_t *recipient = &job->mail.recipients[i];
 
-        recipient->address = mote_span_text(arguments->operands[i]);
+        recipient->address = composed != NULL ? composed->people[i].address : mote_span_text(arguments->operands[i]);
         recipient->text.data = job->texts + i * (TEXT_BYTES + HOST_BYTES);
         recipient->text.capacity = TEXT_BYTES;
         recipient->host.data = recipient->text.data + TEXT_BYTES;
@@ -157,6 +235,10 @@ static void free_job(job_t *job)
     free(job->mail.recipients);
     free(job->verdict_ms);
     free(job->texts);
+    if (job->composed != NULL) {
+        composed_close(job->composed);
+        free(job->composed);
+    }
     config_free(&job->config);
     free(job);
 }
@@ -250,9 +332,14 @@ static int deliver(job_t *job, const arguments_t *arguments)
 
 static int send_mail(job_t *job, const arguments_t *arguments)
 {
-    mote_posix_source_t *source = malloc(sizeof *source);
+    mote_posix_source_t *source;
     int code;
 
+    if (job->composed != NULL) {
+        job->mail.source = &job->composed->compose.source;
+        return deliver(job, arguments);
+    }
+    source = malloc(sizeof *source);
     if (source == NULL) {
         return out_of_memory();
     }
@@ -281,11 +368,11 @@ static int walk(job_t *job, const arguments_t *arguments)
     return deliver(job, arguments);
 }
 
-typedef enum command { COMMAND_SEND, COMMAND_CHECK, COMMAND_RESOLVE } command_t;
+typedef enum command { COMMAND_SEND, COMMAND_CHECK, COMMAND_RESOLVE, COMMAND_COMPOSE } command_t;
 
 static int find_command(const char *word, command_t *command)
 {
-    static const char *const words[] = { "send", "check", "resolve" };
+    static const char *const words[] = { "send", "check", "resolve", "compose" };
 
     for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strcmp(word, words[i]) == 0) {
@@ -305,10 +392,12 @@ static int check_options(command_t command, const arguments_t *arguments)
         const char *name;
     } options[] = {
         { arguments->from != NULL, command != COMMAND_RESOLVE, "-f, --from" },
-        { arguments->is_verbose, command != COMMAND_RESOLVE, "-v, --verbose" },
-        { arguments->report.is_json, command != COMMAND_RESOLVE, "--json" },
+        { arguments->is_verbose, command == COMMAND_SEND || command == COMMAND_CHECK, "-v, --verbose" },
+        { arguments->report.is_json, command == COMMAND_SEND || command == COMMAND_CHECK, "--json" },
         { arguments->report.is_quiet, command == COMMAND_SEND, "-q, --quiet" },
         { arguments->tries_all, command == COMMAND_CHECK, "--all" },
+        { composed_is_wanted(&arguments->composed), command == COMMAND_SEND || command == COMMAND_COMPOSE,
+          "--subject and what else composes a message" },
     };
 
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
@@ -321,8 +410,10 @@ static int check_options(command_t command, const arguments_t *arguments)
 
 static int check_operands(command_t command, const arguments_t *arguments)
 {
-    if (command == COMMAND_SEND && arguments->operand_count == 0) {
-        return complain("send: no recipient", NULL);
+    size_t copies = arguments->composed.cc.count + arguments->composed.bcc.count;
+
+    if ((command == COMMAND_SEND || command == COMMAND_COMPOSE) && arguments->operand_count + copies == 0) {
+        return complain("no recipient", NULL);
     }
     if (command == COMMAND_CHECK && arguments->operand_count != 1) {
         return complain("check: one address, please", NULL);
@@ -335,16 +426,25 @@ static int check_operands(command_t command, const arguments_t *arguments)
 
 static int choose_sender(job_t *job, command_t command, const arguments_t *arguments)
 {
+    bool needs_sender = command == COMMAND_SEND || command == COMMAND_COMPOSE;
     const char *sender = arguments->from;
 
-    if (sender == NULL && command == COMMAND_SEND) {
+    if (sender == NULL && needs_sender) {
         sender = job->config.from;
     }
-    if (sender == NULL && command == COMMAND_SEND) {
-        return complain("send: no sender: give -f SENDER, or 'from' in the configuration; '' is the null sender", NULL);
+    if (sender == NULL && needs_sender) {
+        return complain("no sender: give -f SENDER, or 'from' in the configuration; '' is the null sender", NULL);
     }
     job->mail.reverse_path = mote_span_text(sender);
-    return EX_OK;
+    if (command != COMMAND_COMPOSE && !composed_is_wanted(&arguments->composed)) {
+        return EX_OK;
+    }
+    job->mail.reverse_path = composed_split(sender).address;
+    job->composed = calloc(1, sizeof *job->composed);
+    if (job->composed == NULL) {
+        return out_of_memory();
+    }
+    return composed_open(job->composed, &arguments->composed, sender, arguments->operands, arguments->operand_count);
 }
 
 static int run(command_t command, job_t *job, const arguments_t *arguments)
@@ -353,6 +453,9 @@ static int run(command_t command, job_t *job, const arguments_t *arguments)
 
     if (code == EX_OK) {
         code = choose_sender(job, command, arguments);
+    }
+    if (code == EX_OK && command == COMMAND_COMPOSE) {
+        return composed_print(&job->composed->compose.source);
     }
     if (code != EX_OK) {
         return code;

@@ -66,7 +66,12 @@ static void unstructured(void **state)
         { "plain", "Pump 7 is hot", "Subject: Pump 7 is hot\r\n" },
         { "spaces inside stay", "a  b", "Subject: a  b\r\n" },
         { "folded before a space", FIFTY " " FIFTY "  x", "Subject: " FIFTY "\r\n " FIFTY "  x\r\n" },
-        { "a word of 70 goes to the next line", FIFTY "bbbbbbbbbbbbbbbbbbbb", "Subject:\r\n " FIFTY "bbbbbbbbbbbbbbbbbbbb\r\n" },
+        { "a first word that fits", FIFTY "bbbbbbbbbbbbbbbbbbb", "Subject: " FIFTY "bbbbbbbbbbbbbbbbbbb\r\n" },
+        { "a first word that does not", FIFTY "bbbbbbbbbbbbbbbbbbbb",
+          "Subject: =?utf-8?Q?" FIFTY "bbbbb?=\r\n =?utf-8?Q?bbbbbbbbbbbbbbb?=\r\n" },
+        { "B without padding but at the end", "\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4"
+          "\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4",
+          "Subject: =?utf-8?B?w6TDpMOkw6TDpMOkw6TDpMOkw6TDpMOkw6TDpMOkw6TDpMOk?=\r\n =?utf-8?B?w6TDpA==?=\r\n" },
         { "a longer word is cut", FIFTY "bbbbbbbbbbbbbbbbbbbbb",
           "Subject: =?utf-8?Q?" FIFTY "bbbbb?=\r\n =?utf-8?Q?bbbbbbbbbbbbbbbb?=\r\n" },
         { "Q", "Gr\xC3\xBC\xC3\x9F" "e aus Bonn", "Subject: =?utf-8?Q?Gr=C3=BC=C3=9Fe_aus_Bonn?=\r\n" },
