@@ -159,11 +159,11 @@ static bool is_type(mote_span_t text)
         return false;
     }
     for (size_t i = subtype_size; i < rest.size; i++) {
-        if (rest.data[i] < ' ' || rest.data[i] > 126) {
+        if (rest.data[i] < ' ' || rest.data[i] > 126 || (i == subtype_size && rest.data[i] != ';')) {
             return false;
         }
     }
-    return subtype_size == rest.size || rest.data[subtype_size] == ';';
+    return true;
 }
 
 /* A name, not a way to one. */
