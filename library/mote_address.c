@@ -54,19 +54,6 @@ bool mote_domain_is_valid(mote_span_t text)
     }
 }
 
-static bool read_literal(mote_span_t domain, mote_ip_t *ip)
-{
-    static const mote_span_t tag = MOTE_SPAN("IPv6:");
-    mote_span_t inside = mote_span_slice(domain, 1, domain.size >= 2 ? domain.size - 2 : 0);
-    bool is_tagged = mote_span_equals_ignoring_case(mote_span_slice(inside, 0, tag.size), tag);
-
-    if (domain.data[domain.size - 1] != ']') {
-        return false;
-    }
-    inside = is_tagged ? mote_span_slice(inside, tag.size, inside.size) : inside;
-    return mote_ip_parse(inside, ip) == MOTE_OK && (ip->family == MOTE_FAMILY_IPV6) == is_tagged;
-}
-
 /* ---- local parts ----------------------------------------------------------------------------------- */
 
 /* How many octets a dot-string takes at the start of the text; 0 if there is none. */
@@ -162,7 +149,7 @@ mote_status_t mote_address_parse(mote_span_t text, mote_address_t *address)
     }
     if (address->domain.size > 0 && address->domain.data[0] == '[') {
         address->kind = MOTE_ADDRESS_LITERAL;
-        return read_literal(address->domain, &address->ip) ? MOTE_OK : MOTE_ERR_ADDRESS;
+        return mote_ip_parse_literal(address->domain, &address->ip);
     }
     return mote_domain_is_valid(address->domain) ? MOTE_OK : MOTE_ERR_ADDRESS;
 }

@@ -4,8 +4,6 @@ enum {
     STEP_ROUND_COUNT = 64,     /* rounds in one step: it does bounded work, then asks to be called again at once */
     OTHER_FAMILY_MS = 2000,    /* for the other family's addresses once one has answered (RFC 8305 3, generously) */
     CONNECT_NEXT_MS = 8000,    /* for a connect while another address is left */
-    CONNECT_MS = 30000,        /* for the last one */
-    SECURE_MS = 120000,        /* for an implicit TLS handshake */
     TOTAL_S = 3600,            /* a whole delivery, and 60 s for each recipient and each 64 KiB (RFC 5321 4.5.3.2) */
     TOTAL_PART_S = 60,
     TOTAL_MAX_S = 2000000      /* so that milliseconds stay below 2^31 */
@@ -48,7 +46,12 @@ static void clear(mote_delivery_t *delivery, unsigned flag)
 
 static bool is_mx(const mote_delivery_t *delivery)
 {
-    return delivery->route->kind == MOTE_ROUTE_MX;
+    return MOTE_FEATURE_MX && delivery->route->kind == MOTE_ROUTE_MX;
+}
+
+static bool is_local(const mote_route_t *route)
+{
+    return MOTE_FEATURE_LOCAL && route->kind == MOTE_ROUTE_LOCAL;
 }
 
 static const mote_hop_t *hop_of(const mote_delivery_t *delivery)
@@ -61,153 +64,200 @@ static mote_recipient_t *lead_of(const mote_delivery_t *delivery)
     return &delivery->mail->recipients[delivery->lead];
 }
 
-static mote_address_t address_of(const mote_recipient_t *recipient)
-{
-    mote_address_t address;
+static const mote_span_t nothing = { NULL, 0 };
 
-    (void)mote_address_parse(recipient->address, &address); /* start has refused what is none */
-    return address;
+/* What follows the last '@' of an address, which start has checked; nothing for a bare postmaster. */
+static mote_span_t domain_of(mote_span_t address)
+{
+    size_t at = address.size;
+
+    while (at > 0 && address.data[at - 1] != '@') {
+        at--;
+    }
+    return at > 0 ? mote_span(address.data + at, address.size - at) : nothing;
 }
 
-static void tell(const mote_delivery_t *delivery, mote_event_t event, mote_span_t bytes, uint32_t now_ms)
+static mote_span_t lead_domain(const mote_delivery_t *delivery)
+{
+    return domain_of(lead_of(delivery)->address);
+}
+
+static bool is_literal(mote_span_t domain)
+{
+    return domain.size > 0 && domain.data[0] == '[';
+}
+
+static mote_recipient_t *find(const mote_delivery_t *delivery, mote_recipient_t *recipient, unsigned phases)
+{
+    return mote_mail_find(delivery->mail, recipient, phases);
+}
+
+static void tell(const mote_delivery_t *delivery, mote_event_t event, mote_span_t bytes)
 {
 #if MOTE_FEATURE_OBSERVER
     const mote_observer_t *observer = delivery->settings->smtp.observer;
 
     if (observer != NULL) {
-        observer->tell(observer->self, event, bytes, now_ms);
+        observer->tell(observer->self, event, bytes, delivery->now_ms);
     }
 #else
-    (void)delivery, (void)event, (void)bytes, (void)now_ms;
+    (void)delivery, (void)event, (void)bytes;
 #endif
 }
 
-static void tell_address(const mote_delivery_t *delivery, mote_event_t event, uint32_t now_ms)
+static void tell_address(const mote_delivery_t *delivery, mote_event_t event)
 {
 #if MOTE_FEATURE_OBSERVER
     uint8_t text[40];
     mote_writer_t out = mote_writer(text, sizeof text);
 
     mote_ip_write(&out, &delivery->peer.ip);
-    tell(delivery, event, mote_span(text, mote_writer_stored(&out)), now_ms);
+    tell(delivery, event, mote_span(text, mote_writer_stored(&out)));
 #else
-    (void)delivery, (void)event, (void)now_ms;
+    (void)delivery, (void)event;
 #endif
 }
 
 /* ---- verdicts -------------------------------------------------------------------------------------- */
 
-static mote_report_t report_of(mote_stage_t stage, mote_status_t status, uint8_t klass, uint16_t subject, uint16_t detail)
-{
-    mote_report_t report = { (uint8_t)stage, (uint8_t)status, false, 0, { klass, subject, detail } };
-
-    return report;
-}
-
-static void settle(mote_delivery_t *delivery, mote_recipient_t *recipient, mote_verdict_t verdict, uint32_t now_ms)
+static void settle(mote_delivery_t *delivery, mote_recipient_t *recipient, mote_verdict_t verdict)
 {
     mote_recipient_settle(recipient, verdict);
-    tell(delivery, MOTE_EVENT_VERDICT, recipient->address, now_ms);
+    tell(delivery, MOTE_EVENT_VERDICT, recipient->address);
 }
 
-static void settle_chosen(mote_delivery_t *delivery, mote_verdict_t verdict, uint32_t now_ms)
+static void settle_all(mote_delivery_t *delivery, unsigned phases, mote_verdict_t verdict)
 {
-    mote_mail_t *mail = delivery->mail;
+    mote_recipient_t *recipient = delivery->mail->recipients;
 
-    for (uint16_t i = mote_mail_next_open(mail, 0); i < mail->recipient_count; i = mote_mail_next_open(mail, i)) {
-        settle(delivery, &mail->recipients[i], verdict, now_ms);
+    while ((recipient = find(delivery, recipient, phases)) != NULL) {
+        settle(delivery, recipient, verdict);
     }
 }
 
 /* Writes down why this host or address was left. A temporary reason is not covered by a later permanent one. */
 static void note(mote_delivery_t *delivery, const mote_report_t *report, mote_span_t text)
 {
-    mote_mail_t *mail = delivery->mail;
+    mote_recipient_t *recipient = delivery->mail->recipients;
     bool is_soft = report->enhanced.klass != 5;
 
     if (!is_soft && has(delivery, FLAG_WAS_SOFT)) {
         return;
     }
     set(delivery, is_soft ? FLAG_WAS_SOFT | FLAG_WAS_NOTED : FLAG_WAS_NOTED);
-    for (uint16_t i = mote_mail_next_open(mail, 0); i < mail->recipient_count; i = mote_mail_next_open(mail, i + 1U)) {
-        mote_recipient_note(&mail->recipients[i], report, text);
+    for (; (recipient = find(delivery, recipient, MOTE_PHASES_OPEN)) != NULL; recipient++) {
+        mote_recipient_note(recipient, report, text);
     }
 }
 
-static void note_failure(mote_delivery_t *delivery, mote_stage_t stage, mote_status_t status, uint8_t klass,
-                         uint16_t subject, uint16_t detail, uint32_t now_ms)
+static void note_failure(mote_delivery_t *delivery, mote_stage_t stage, mote_status_t status, unsigned enhanced)
 {
-    mote_report_t report = report_of(stage, status, klass, subject, detail);
+    mote_report_t report;
 
-    note(delivery, &report, mote_span(NULL, 0));
-    tell(delivery, MOTE_EVENT_FAILED, mote_span(NULL, 0), now_ms);
+    mote_report_set(&report, stage, status, enhanced);
+    note(delivery, &report, nothing);
+    tell(delivery, MOTE_EVENT_FAILED, nothing);
 }
 
 /* No host is left: the notes become verdicts. */
-static void give_up(mote_delivery_t *delivery, uint32_t now_ms)
+static void give_up(mote_delivery_t *delivery)
 {
-    settle_chosen(delivery, has(delivery, FLAG_WAS_SOFT) ? MOTE_VERDICT_TRANSIENT : MOTE_VERDICT_PERMANENT, now_ms);
+    settle_all(delivery, MOTE_PHASES_OPEN,
+               has(delivery, FLAG_WAS_SOFT) ? MOTE_VERDICT_TRANSIENT : MOTE_VERDICT_PERMANENT);
     delivery->state = MOTE_DELIVERY_CHOOSE;
 }
 
-static void refuse(mote_delivery_t *delivery, mote_stage_t stage, mote_status_t status, uint16_t subject,
-                   uint16_t detail, uint32_t now_ms)
+/* The last word on this next hop. */
+static void refuse(mote_delivery_t *delivery, mote_stage_t stage, mote_status_t status, unsigned enhanced)
 {
-    note_failure(delivery, stage, status, 5, subject, detail, now_ms);
-    give_up(delivery, now_ms);
+    note_failure(delivery, stage, status, enhanced);
+    give_up(delivery);
+}
+
+/* The name of an exchanger stands in the lookup, that of a relay in the route. */
+static void write_host(const mote_delivery_t *delivery, mote_writer_t *out)
+{
+    const mote_hop_t *hop = hop_of(delivery);
+
+    if (hop->host.size > 0) {
+        mote_write(out, hop->host);
+    } else if (has(delivery, FLAG_IS_LITERAL)) {
+        mote_write(out, lead_domain(delivery));
+    } else {
+        mote_dns_name_t name = mote_resolver_name(&delivery->lookup.resolver);
+
+        mote_dns_name_write(out, &name);
+    }
+}
+
+/* Whom the reports speak of from now on. */
+static void note_peer(mote_delivery_t *delivery, mote_protection_t protection)
+{
+    mote_recipient_t *recipient = delivery->mail->recipients;
+
+    delivery->protection = (uint8_t)protection;
+    for (; (recipient = find(delivery, recipient, MOTE_PHASES_OPEN)) != NULL; recipient++) {
+        recipient->peer = delivery->peer.ip;
+        recipient->protection = (uint8_t)protection;
+    }
 }
 
 /* The name of the host at hand goes into the reports; one that does not fit is left out. */
-static void note_host(mote_delivery_t *delivery, uint32_t now_ms)
+static void note_host(mote_delivery_t *delivery)
 {
-    mote_mail_t *mail = delivery->mail;
-    mote_dns_name_t name = mote_resolver_name(&delivery->lookup.resolver);
-    bool is_named = hop_of(delivery)->host.size == 0 && !has(delivery, FLAG_IS_LITERAL);
+    mote_recipient_t *recipient = delivery->mail->recipients;
 
-    for (uint16_t i = mote_mail_next_open(mail, 0); i < mail->recipient_count; i = mote_mail_next_open(mail, i + 1U)) {
-        mote_recipient_t *recipient = &mail->recipients[i];
+    for (; (recipient = find(delivery, recipient, MOTE_PHASES_OPEN)) != NULL; recipient++) {
         mote_writer_t out = mote_writer(recipient->host.data, recipient->host.capacity);
 
-        if (is_named) {
-            mote_dns_name_write(&out, &name);
-        } else {
-            mote_write(&out, is_mx(delivery) ? address_of(lead_of(delivery)).domain : hop_of(delivery)->host);
-        }
+        write_host(delivery, &out);
         recipient->host.size = (uint16_t)(mote_writer_overflowed(&out) ? 0 : out.size);
         recipient->peer.family = 0;
         recipient->protection = MOTE_PROTECTION_NONE;
     }
-    tell(delivery, MOTE_EVENT_HOST, mote_buffer_span(&lead_of(delivery)->host), now_ms);
-}
-
-static void note_peer(mote_delivery_t *delivery, mote_protection_t protection)
-{
-    mote_mail_t *mail = delivery->mail;
-
-    delivery->protection = (uint8_t)protection;
-    for (uint16_t i = mote_mail_next_open(mail, 0); i < mail->recipient_count; i = mote_mail_next_open(mail, i + 1U)) {
-        mail->recipients[i].peer = delivery->peer.ip;
-        mail->recipients[i].protection = (uint8_t)protection;
-    }
+    tell(delivery, MOTE_EVENT_HOST, mote_buffer_span(&lead_of(delivery)->host));
 }
 
 /* ---- start ----------------------------------------------------------------------------------------- */
 
-/* The row for an address. A bare postmaster is this machine's, else the relay's business (RFC 5321 4.1.1.3). */
-static const mote_route_t *find_route(const mote_delivery_t *delivery, const mote_address_t *address)
+static bool is_own_address(const mote_delivery_t *delivery, const mote_ip_t *ip)
 {
     const mote_settings_t *settings = delivery->settings;
-    bool is_here = address->kind == MOTE_ADDRESS_POSTMASTER;
 
-    for (size_t i = 0; address->kind == MOTE_ADDRESS_LITERAL && i < settings->own_address_count; i++) {
-        is_here |= mote_ip_equals(&address->ip, &settings->own_addresses[i]);
-    }
-    for (size_t i = 0; is_here && i < settings->route_count; i++) {
-        if (settings->routes[i].kind == MOTE_ROUTE_LOCAL) {
-            return &settings->routes[i];
+    for (unsigned i = 0; i < settings->own_address_count; i++) {
+        if (mote_ip_equals(ip, &settings->own_addresses[i])) {
+            return true;
         }
     }
-    return mote_route_find(settings->routes, settings->route_count, address->domain);
+    return false;
+}
+
+#if MOTE_FEATURE_LOCAL
+/* A bare postmaster is this machine's, else the relay's business (RFC 5321 4.1.1.3); so are our own addresses. */
+static bool is_here(const mote_delivery_t *delivery, mote_span_t domain)
+{
+    mote_ip_t ip;
+
+    return domain.size == 0 ||
+           (is_literal(domain) && mote_ip_parse_literal(domain, &ip) == MOTE_OK && is_own_address(delivery, &ip));
+}
+#endif
+
+/* The row for the domain of an address. */
+static const mote_route_t *find_route(const mote_delivery_t *delivery, mote_span_t domain)
+{
+    const mote_settings_t *settings = delivery->settings;
+
+#if MOTE_FEATURE_LOCAL
+    if (is_here(delivery, domain)) {
+        for (unsigned i = 0; i < settings->route_count; i++) {
+            if (is_local(&settings->routes[i])) {
+                return &settings->routes[i];
+            }
+        }
+    }
+#endif
+    return mote_route_find(settings->routes, settings->route_count, domain);
 }
 
 static bool are_settings(const mote_settings_t *settings, const mote_buffer_t *room)
@@ -216,7 +266,7 @@ static bool are_settings(const mote_settings_t *settings, const mote_buffer_t *r
         return false;
     }
     for (size_t i = 0; i < settings->route_count; i++) {
-        if (settings->routes[i].kind == MOTE_ROUTE_LOCAL && settings->mailbox == NULL) {
+        if (is_local(&settings->routes[i]) && settings->mailbox == NULL) {
             return false;
         }
     }
@@ -234,20 +284,27 @@ static void clear_recipient(mote_recipient_t *recipient)
     memset(&recipient->peer, 0, sizeof recipient->peer);
 }
 
-/* The same mailbox named twice gets one copy (RFC 5321 2.4). Returns the index of the first of its kind. */
-static uint16_t first_of(const mote_mail_t *mail, uint16_t index)
+/* The same mailbox named twice gets one copy (RFC 5321 2.4). Returns the first of its kind. */
+static mote_recipient_t *first_of(const mote_mail_t *mail, mote_recipient_t *recipient)
 {
-    mote_address_t address = address_of(&mail->recipients[index]);
+    mote_recipient_t *first = mail->recipients;
+    mote_address_t address;
+    mote_address_t earlier;
 
-    for (uint16_t i = 0; i < index; i++) {
-        mote_address_t earlier;
-
-        if (mote_address_parse(mail->recipients[i].address, &earlier) == MOTE_OK &&
-            mote_address_equals(&earlier, &address)) {
-            return i;
-        }
+    (void)mote_address_parse(recipient->address, &address);
+    while (first != recipient && (mote_address_parse(first->address, &earlier) != MOTE_OK ||
+                                  !mote_address_equals(&earlier, &address))) {
+        first++;
     }
-    return index;
+    return first;
+}
+
+/* The envelope cannot travel so: nothing is sent to anybody. */
+static mote_status_t refuse_address(mote_recipient_t *recipient, unsigned enhanced)
+{
+    mote_report_set(&recipient->report, MOTE_STAGE_ADDRESS, MOTE_ERR_ADDRESS, enhanced);
+    mote_recipient_settle(recipient, MOTE_VERDICT_PERMANENT);
+    return MOTE_ERR_ADDRESS;
 }
 
 static mote_status_t check_recipients(mote_delivery_t *delivery)
@@ -255,20 +312,16 @@ static mote_status_t check_recipients(mote_delivery_t *delivery)
     mote_mail_t *mail = delivery->mail;
     mote_status_t result = MOTE_OK;
 
-    for (uint16_t i = 0; i < mail->recipient_count; i++) {
+    for (unsigned i = 0; i < mail->recipient_count; i++) {
         mote_recipient_t *recipient = &mail->recipients[i];
         mote_address_t address;
-        mote_status_t status = mote_address_parse(recipient->address, &address);
 
         clear_recipient(recipient);
-        if (status == MOTE_OK && find_route(delivery, &address) == NULL) {
+        if (mote_address_parse(recipient->address, &address) != MOTE_OK) {
+            result = refuse_address(recipient, MOTE_ENHANCED(5, 1, 3));
+        } else if (find_route(delivery, address.domain) == NULL) {
             return MOTE_ERR_ARGUMENT;
-        }
-        if (status != MOTE_OK) {
-            recipient->report = report_of(MOTE_STAGE_ADDRESS, MOTE_ERR_ADDRESS, 5, 1, 3);
-            mote_recipient_settle(recipient, MOTE_VERDICT_PERMANENT);
-            result = MOTE_ERR_ADDRESS;
-        } else if (first_of(mail, i) != i) {
+        } else if (first_of(mail, recipient) != recipient) {
             recipient->phase = MOTE_PHASE_DUPLICATE;
         }
     }
@@ -284,10 +337,8 @@ static mote_status_t check_reverse_path(mote_delivery_t *delivery)
                                          address.kind != MOTE_ADDRESS_POSTMASTER)) {
         return MOTE_OK;
     }
-    for (uint16_t i = 0; i < mail->recipient_count; i++) {
-        mail->recipients[i].report = report_of(MOTE_STAGE_ADDRESS, MOTE_ERR_ADDRESS, 5, 1, 7);
-        mail->recipients[i].verdict = MOTE_VERDICT_PERMANENT;
-        mail->recipients[i].phase = MOTE_PHASE_SETTLED;
+    for (unsigned i = 0; i < mail->recipient_count; i++) {
+        (void)refuse_address(&mail->recipients[i], MOTE_ENHANCED(5, 1, 7));
     }
     return MOTE_ERR_ADDRESS;
 }
@@ -308,13 +359,13 @@ static uint32_t total_ms(const mote_delivery_t *delivery)
 }
 
 /* What start and next have in common: a mail comes in. */
-static mote_status_t take_mail(mote_delivery_t *delivery, mote_mail_t *mail, uint32_t now_ms)
+static mote_status_t take_mail(mote_delivery_t *delivery, mote_mail_t *mail)
 {
     mote_status_t status;
 
     delivery->mail = mail;
-    delivery->start_ms = now_ms;
-    delivery->since_ms = now_ms;
+    delivery->start_ms = delivery->now_ms;
+    delivery->since_ms = delivery->now_ms;
     delivery->state = MOTE_DELIVERY_ENDED;
     if (mail->recipient_count == 0 || mail->recipients == NULL || mail->source == NULL) {
         return MOTE_ERR_ARGUMENT;
@@ -346,12 +397,13 @@ mote_status_t mote_delivery_start(mote_delivery_t *delivery, const mote_settings
     delivery->random.self = port_self;
     delivery->room = room;
     delivery->mail = mail;
+    delivery->now_ms = now_ms;
     delivery->state = MOTE_DELIVERY_ENDED;
     if (!are_settings(settings, &room)) {
         return MOTE_ERR_ARGUMENT;
     }
     mote_lookup_init(&delivery->lookup);
-    return take_mail(delivery, mail, now_ms);
+    return take_mail(delivery, mail);
 }
 
 /* ---- which recipients ------------------------------------------------------------------------------ */
@@ -359,143 +411,121 @@ mote_status_t mote_delivery_start(mote_delivery_t *delivery, const mote_settings
 /* Whether a recipient goes the same way as the lead: through the same relay, or to the same domain. */
 static bool is_with_lead(const mote_delivery_t *delivery, const mote_recipient_t *recipient)
 {
-    mote_address_t address = address_of(recipient);
+    mote_span_t domain = domain_of(recipient->address);
 
-    if (recipient->phase != MOTE_PHASE_WAITING || find_route(delivery, &address) != delivery->route) {
-        return false;
-    }
-    return !is_mx(delivery) || mote_span_equals_ignoring_case(address.domain, address_of(lead_of(delivery)).domain);
+    return find_route(delivery, domain) == delivery->route && !is_local(delivery->route) &&
+           (!is_mx(delivery) || mote_span_equals_ignoring_case(domain, lead_domain(delivery)));
 }
 
 /* Every verdict is in: the same mailbox named again takes its first one's. */
-static void settle_duplicates(mote_delivery_t *delivery, uint32_t now_ms)
+static void settle_duplicates(mote_delivery_t *delivery)
 {
-    mote_mail_t *mail = delivery->mail;
+    mote_recipient_t *recipient = delivery->mail->recipients;
 
-    for (uint16_t i = 0; i < mail->recipient_count; i++) {
-        mote_recipient_t *recipient = &mail->recipients[i];
+    while ((recipient = find(delivery, recipient, MOTE_PHASES(DUPLICATE))) != NULL) {
+        const mote_recipient_t *first = first_of(delivery->mail, recipient);
+        mote_writer_t out = mote_writer(recipient->host.data, recipient->host.capacity);
 
-        if (recipient->phase == MOTE_PHASE_DUPLICATE) {
-            const mote_recipient_t *first = &mail->recipients[first_of(mail, i)];
-
-            mote_recipient_note(recipient, &first->report, mote_buffer_span(&first->text));
-            recipient->peer = first->peer;
-            recipient->protection = first->protection;
-            if (first->host.size <= recipient->host.capacity) {
-                mote_writer_t out = mote_writer(recipient->host.data, recipient->host.capacity);
-
-                mote_write(&out, mote_buffer_span(&first->host));
-                recipient->host.size = first->host.size;
-            }
-            settle(delivery, recipient, (mote_verdict_t)first->verdict, now_ms);
-        }
+        mote_recipient_note(recipient, &first->report, mote_buffer_span(&first->text));
+        recipient->peer = first->peer;
+        recipient->protection = first->protection;
+        mote_write(&out, mote_buffer_span(&first->host));
+        recipient->host.size = (uint16_t)(mote_writer_overflowed(&out) ? 0 : out.size);
+        settle(delivery, recipient, (mote_verdict_t)first->verdict);
     }
 }
 
-static uint16_t next_waiting(const mote_mail_t *mail, uint16_t index)
+static mote_recipient_t *find_waiting(const mote_delivery_t *delivery)
 {
-    while (index < mail->recipient_count && mail->recipients[index].phase != MOTE_PHASE_WAITING) {
-        index++;
-    }
-    return index;
+    return find(delivery, delivery->mail->recipients, MOTE_PHASES(WAITING));
 }
 
-static void begin_hop(mote_delivery_t *delivery, uint32_t now_ms);
-static void ask_mx(mote_delivery_t *delivery, uint32_t now_ms);
-static void begin_literal(mote_delivery_t *delivery, const mote_ip_t *ip, uint32_t now_ms);
+static void begin_hop(mote_delivery_t *delivery);
+#if MOTE_FEATURE_MX
+static void begin_exchangers(mote_delivery_t *delivery);
+#endif
 
 /* The first recipient whose turn has not come leads; everybody who goes the same way is chosen with it. */
 static bool choose_recipients(mote_delivery_t *delivery)
 {
-    mote_mail_t *mail = delivery->mail;
-    mote_address_t address;
+    mote_recipient_t *recipient = find_waiting(delivery);
 
-    delivery->lead = next_waiting(mail, 0);
-    if (delivery->lead == mail->recipient_count) {
+    if (recipient == NULL) {
         return false;
     }
-    address = address_of(lead_of(delivery));
-    delivery->route = find_route(delivery, &address);
-    for (uint16_t i = (uint16_t)(mail->recipient_count - 1); i > delivery->lead; i--) {
-        if (delivery->route->kind != MOTE_ROUTE_LOCAL && is_with_lead(delivery, &mail->recipients[i])) {
-            mail->recipients[i].phase = MOTE_PHASE_CHOSEN;
+    delivery->lead = (uint16_t)(recipient - delivery->mail->recipients);
+    delivery->route = find_route(delivery, domain_of(recipient->address));
+    recipient->phase = MOTE_PHASE_CHOSEN;
+    while ((recipient = find(delivery, recipient + 1, MOTE_PHASES(WAITING))) != NULL) {
+        if (is_with_lead(delivery, recipient)) {
+            recipient->phase = MOTE_PHASE_CHOSEN;
         }
     }
-    lead_of(delivery)->phase = MOTE_PHASE_CHOSEN;
     return true;
 }
 
 /* From the first host on. */
-static void begin_route(mote_delivery_t *delivery, uint32_t now_ms)
+static void begin_route(mote_delivery_t *delivery)
 {
-    mote_address_t address = address_of(lead_of(delivery));
-
     delivery->flags = 0;
     delivery->hop_index = 0;
     delivery->address_count = 0;
     delivery->session_count = 0;
-    memset(&delivery->rank, 0, sizeof delivery->rank);
-    delivery->limit = MOTE_MX_NO_LIMIT;
-    if (delivery->route->kind == MOTE_ROUTE_LOCAL) {
+#if MOTE_FEATURE_LOCAL
+    if (is_local(delivery->route)) {
         delivery->at.filling.step = FILL_BEGIN;
         delivery->state = MOTE_DELIVERY_AWAIT_MAILBOX;
-    } else if (!is_mx(delivery)) {
-        begin_hop(delivery, now_ms);
-    } else if (address.kind == MOTE_ADDRESS_DOMAIN) {
-        ask_mx(delivery, now_ms);
-    } else if (address.kind == MOTE_ADDRESS_LITERAL && delivery->settings->allows_literals) {
-        begin_literal(delivery, &address.ip, now_ms);
-    } else {
-        refuse(delivery, MOTE_STAGE_ROUTE, MOTE_ERR_ADDRESS, 1, 2, now_ms);
+        return;
     }
+#endif
+#if MOTE_FEATURE_MX
+    if (is_mx(delivery)) {
+        begin_exchangers(delivery);
+        return;
+    }
+#endif
+    begin_hop(delivery);
 }
 
-static void choose(mote_delivery_t *delivery, uint32_t now_ms)
+static void choose(mote_delivery_t *delivery)
 {
     if (!choose_recipients(delivery)) {
-        settle_duplicates(delivery, now_ms);
+        settle_duplicates(delivery);
         delivery->state = MOTE_DELIVERY_ENDED;
         return;
     }
     tell(delivery, MOTE_EVENT_ROUTE,
-         delivery->route->kind == MOTE_ROUTE_RELAY ? delivery->route->hops[0].host : address_of(lead_of(delivery)).domain,
-         now_ms);
-    begin_route(delivery, now_ms);
+         delivery->route->kind == MOTE_ROUTE_RELAY ? delivery->route->hops[0].host : lead_domain(delivery));
+    begin_route(delivery);
 }
 
 /* ---- which host ------------------------------------------------------------------------------------ */
 
-/* May this address be connected to? Where DNS led us, not everywhere (MX-21 to 23). */
-static bool is_allowed(mote_delivery_t *delivery, const mote_ip_t *ip)
+#if MOTE_FEATURE_MX
+/* What speaks against an address, as a flag. Where DNS led us, not everything may be connected to (MX-21 to 23). */
+static unsigned objection_to(const mote_delivery_t *delivery, const mote_ip_t *ip)
 {
     const mote_settings_t *settings = delivery->settings;
     mote_reach_t reach = mote_ip_reach(ip);
 
-    if (!is_mx(delivery)) {
-        return true; /* the caller named this host */
+    if (is_own_address(delivery, ip) || (reach == MOTE_REACH_LOOPBACK && !settings->allows_loopback)) {
+        return FLAG_IS_OURSELVES;
     }
-    for (size_t i = 0; i < settings->own_address_count; i++) {
-        if (mote_ip_equals(ip, &settings->own_addresses[i])) {
-            set(delivery, FLAG_IS_OURSELVES);
-            return false;
-        }
-    }
-    if (reach == MOTE_REACH_LOOPBACK && !settings->allows_loopback) {
-        set(delivery, FLAG_IS_OURSELVES);
-        return false;
-    }
-    if (reach == MOTE_REACH_NEVER || (reach == MOTE_REACH_PRIVATE && settings->refuses_private)) {
-        set(delivery, FLAG_WAS_FORBIDDEN);
-        return false;
-    }
-    return true;
+    return reach == MOTE_REACH_NEVER || (reach == MOTE_REACH_PRIVATE && settings->refuses_private) ? FLAG_WAS_FORBIDDEN
+                                                                                                   : 0;
 }
+#endif
 
 static void add_address(mote_delivery_t *delivery, const mote_ip_t *ip)
 {
-    if (!is_allowed(delivery, ip)) {
+#if MOTE_FEATURE_MX
+    unsigned objection = is_mx(delivery) ? objection_to(delivery, ip) : 0; /* a relay was named by the caller */
+
+    set(delivery, objection);
+    if (objection != 0) {
         return;
     }
+#endif
 #if MOTE_FEATURE_IPV4
     if (ip->family == MOTE_FAMILY_IPV4 && delivery->ipv4_count < MOTE_HOST_ADDRESS_COUNT) {
         memcpy(delivery->ipv4[delivery->ipv4_count++], ip->bytes, 4);
@@ -515,13 +545,20 @@ static void begin_host(mote_delivery_t *delivery)
     clear(delivery, FLAG_IN_CLEAR | FLAG_HAS_ANSWER | FLAG_IS_OURSELVES | FLAG_WAS_FORBIDDEN | FLAG_IPV4_WAS_LAST);
 }
 
+#if MOTE_FEATURE_MX
 /* The way leads back here: this preference and all worse ones are out (RFC 5321 5.1). */
-static void leave_ourselves(mote_delivery_t *delivery, uint32_t now_ms)
+static void leave_ourselves(mote_delivery_t *delivery)
 {
     if (delivery->rank.preference != 0) {
         delivery->limit = delivery->rank.preference - 1;
     }
-    note_failure(delivery, MOTE_STAGE_HOST, MOTE_ERR_OURSELVES, 5, 4, 6, now_ms);
+    note_failure(delivery, MOTE_STAGE_HOST, MOTE_ERR_OURSELVES, MOTE_ENHANCED(5, 4, 6));
+}
+#endif
+
+static bool has_address(const mote_delivery_t *delivery)
+{
+    return delivery->ipv4_count + delivery->ipv6_count > 0;
 }
 
 /* An attempt is bounded in addresses and sessions (Postfix's manner); a probe of all hosts is not. */
@@ -531,115 +568,101 @@ static bool may_try_more(const mote_delivery_t *delivery)
                                                    delivery->session_count < MOTE_ATTEMPT_SESSION_COUNT);
 }
 
-static void next_host(mote_delivery_t *delivery, uint32_t now_ms)
+#if MOTE_FEATURE_MX
+static void ask_mx(mote_delivery_t *delivery);
+#endif
+
+static void next_host(mote_delivery_t *delivery)
 {
     if (!may_try_more(delivery)) {
-        give_up(delivery, now_ms);
-    } else if (!is_mx(delivery) && delivery->hop_index + 1 < delivery->route->hop_count) {
-        delivery->hop_index++;
-        begin_hop(delivery, now_ms);
+        give_up(delivery);
+#if MOTE_FEATURE_MX
     } else if (is_mx(delivery) && !has(delivery, FLAG_IS_IMPLICIT | FLAG_IS_LITERAL)) {
-        ask_mx(delivery, now_ms);
+        ask_mx(delivery);
+#endif
+    } else if (delivery->hop_index + 1 < delivery->route->hop_count) { /* a route by MX has one */
+        delivery->hop_index++;
+        begin_hop(delivery);
     } else {
-        give_up(delivery, now_ms);
+        give_up(delivery);
     }
 }
 
 /* A question could not even be asked. */
-static void lose_question(mote_delivery_t *delivery, mote_stage_t stage, mote_status_t status, uint32_t now_ms)
+static void lose_question(mote_delivery_t *delivery, mote_stage_t stage, mote_status_t status)
 {
-    if (stage == MOTE_STAGE_MX && status == MOTE_ERR_NO_NAME) {
-        refuse(delivery, stage, status, 1, 2, now_ms);
-    } else {
-        note_failure(delivery, stage, status, status == MOTE_ERR_NO_NAME || status == MOTE_ERR_ADDRESS ? 5 : 4, 4, 4,
-                     now_ms);
-        give_up(delivery, now_ms);
-    }
+    bool is_hard = status == MOTE_ERR_NO_NAME || status == MOTE_ERR_ADDRESS;
+
+    refuse(delivery, stage, status, is_hard ? MOTE_ENHANCED(5, 4, 4) : MOTE_ENHANCED(4, 4, 4));
 }
 
-static void await(mote_delivery_t *delivery, mote_delivery_state_t state, uint32_t now_ms)
+static void await(mote_delivery_t *delivery, mote_delivery_state_t state)
 {
     delivery->state = (uint8_t)state;
-    delivery->since_ms = now_ms;
+    delivery->since_ms = delivery->now_ms;
 }
 
-static void ask_mx(mote_delivery_t *delivery, uint32_t now_ms)
+/* What is left of the time for what is awaited. */
+static uint32_t left_of(const mote_delivery_t *delivery, uint32_t limit_ms)
 {
-    mote_span_t domain = address_of(lead_of(delivery)).domain;
-    mote_status_t status = MOTE_ERR_DNS;
+    uint32_t waited_ms = delivery->now_ms - delivery->since_ms;
 
-    if (delivery->dns != NULL) {
-        status = mote_resolver_start(&delivery->lookup.resolver, delivery->dns, &delivery->random, domain,
-                                     MOTE_RESOLVER_MX, 0, now_ms);
-    }
-    if (status == MOTE_OK) {
-        tell(delivery, MOTE_EVENT_ASKING_MX, domain, now_ms);
-        await(delivery, MOTE_DELIVERY_AWAIT_MX, now_ms);
-    } else {
-        lose_question(delivery, MOTE_STAGE_MX, status, now_ms);
-    }
+    return waited_ms < limit_ms ? limit_ms - waited_ms : 0;
 }
 
-/* Asks for the addresses of a name: a relay's, an exchanger's (name), or the domain's own (implicit MX). */
-static void ask_host(mote_delivery_t *delivery, mote_span_t text, const mote_dns_name_t *name, uint32_t now_ms)
+/* Asks for the addresses of a name: an exchanger's or the domain's own (implicit MX). NULL: the relay's. */
+static void ask_host(mote_delivery_t *delivery, const mote_dns_name_t *name)
 {
     unsigned families = delivery->port->families(delivery->self);
-    mote_resolver_t *resolver = &delivery->lookup.resolver;
-    mote_status_t status = delivery->dns != NULL ? MOTE_ERR_NO_ADDRESS : MOTE_ERR_DNS;
+    mote_status_t status = MOTE_ERR_NO_ADDRESS;
 
-    if (delivery->dns != NULL && families != 0) {
-        status = name != NULL ? mote_resolver_start_name(resolver, delivery->dns, &delivery->random, name,
-                                                         MOTE_RESOLVER_ADDRESSES, families, now_ms)
-                              : mote_resolver_start(resolver, delivery->dns, &delivery->random, text,
-                                                    MOTE_RESOLVER_ADDRESSES, families, now_ms);
-    }
     begin_host(delivery);
+    if (delivery->dns == NULL) {
+        status = MOTE_ERR_DNS;
+    } else if (families != 0) {
+        mote_resolver_t *resolver = &delivery->lookup.resolver;
+
+        status = name != NULL
+                     ? mote_resolver_start_name(resolver, delivery->dns, &delivery->random, name, MOTE_RESOLVER_ADDRESSES,
+                                                families, delivery->now_ms)
+                     : mote_resolver_start(resolver, delivery->dns, &delivery->random, hop_of(delivery)->host,
+                                           MOTE_RESOLVER_ADDRESSES, families, delivery->now_ms);
+    }
     if (status == MOTE_OK) {
-        note_host(delivery, now_ms);
-        await(delivery, MOTE_DELIVERY_AWAIT_HOST, now_ms);
+        note_host(delivery);
+        await(delivery, MOTE_DELIVERY_AWAIT_HOST);
     } else {
-        lose_question(delivery, MOTE_STAGE_HOST, status, now_ms);
+        lose_question(delivery, MOTE_STAGE_HOST, status);
     }
 }
 
-static void begin_literal(mote_delivery_t *delivery, const mote_ip_t *ip, uint32_t now_ms)
+/* The host is an address: there is nothing to ask for. */
+static void take_address(mote_delivery_t *delivery, const mote_ip_t *ip)
 {
     begin_host(delivery);
-    set(delivery, FLAG_IS_LITERAL);
-    note_host(delivery, now_ms);
+    note_host(delivery);
     add_address(delivery, ip);
-    if (has(delivery, FLAG_IS_OURSELVES)) {
-        leave_ourselves(delivery, now_ms);
-        give_up(delivery, now_ms);
-    } else if (has(delivery, FLAG_WAS_FORBIDDEN)) {
-        refuse(delivery, MOTE_STAGE_HOST, MOTE_ERR_FORBIDDEN, 4, 4, now_ms);
-    } else {
-        delivery->state = MOTE_DELIVERY_PICK;
-    }
-}
-
-/* A relay's turn. */
-static void begin_hop(mote_delivery_t *delivery, uint32_t now_ms)
-{
-    mote_span_t host = hop_of(delivery)->host;
-    mote_ip_t ip;
-
-    if (mote_ip_parse(host, &ip) != MOTE_OK) {
-        ask_host(delivery, host, NULL, now_ms);
-        return;
-    }
-    begin_host(delivery);
-    note_host(delivery, now_ms);
-    add_address(delivery, &ip);
     delivery->state = MOTE_DELIVERY_PICK;
 }
 
+/* A relay's turn. */
+static void begin_hop(mote_delivery_t *delivery)
+{
+    mote_ip_t ip;
+
+    if (mote_ip_parse(hop_of(delivery)->host, &ip) == MOTE_OK) {
+        take_address(delivery, &ip);
+    } else {
+        ask_host(delivery, NULL);
+    }
+}
+
 /* Moves the lookup. OK: an answer is there. CLOSED: it is over. PENDING: *wait_ms says how long. */
-static mote_status_t look_up(mote_delivery_t *delivery, uint32_t now_ms, uint32_t *wait_ms, mote_dns_answer_t *answer)
+static mote_status_t look_up(mote_delivery_t *delivery, uint32_t *wait_ms, mote_dns_answer_t *answer)
 {
     unsigned slot;
 
-    return mote_lookup_step(&delivery->lookup, delivery->port, delivery->self, now_ms, wait_ms, &slot, answer);
+    return mote_lookup_step(&delivery->lookup, delivery->port, delivery->self, delivery->now_ms, wait_ms, &slot, answer);
 }
 
 static void stop_lookup(mote_delivery_t *delivery)
@@ -648,71 +671,106 @@ static void stop_lookup(mote_delivery_t *delivery)
 }
 
 #if MOTE_FEATURE_MX
-static void on_mx(mote_delivery_t *delivery, const mote_dns_answer_t *answer, uint32_t now_ms)
+static void ask_mx(mote_delivery_t *delivery)
+{
+    mote_span_t domain = lead_domain(delivery);
+    mote_status_t status = MOTE_ERR_DNS;
+
+    if (delivery->dns != NULL) {
+        status = mote_resolver_start(&delivery->lookup.resolver, delivery->dns, &delivery->random, domain,
+                                     MOTE_RESOLVER_MX, 0, delivery->now_ms);
+    }
+    if (status == MOTE_OK) {
+        tell(delivery, MOTE_EVENT_ASKING_MX, domain);
+        await(delivery, MOTE_DELIVERY_AWAIT_MX);
+    } else if (status == MOTE_ERR_NO_NAME) {
+        refuse(delivery, MOTE_STAGE_MX, status, MOTE_ENHANCED(5, 1, 2));
+    } else {
+        lose_question(delivery, MOTE_STAGE_MX, status);
+    }
+}
+
+static void begin_literal(mote_delivery_t *delivery, const mote_ip_t *ip)
+{
+    set(delivery, FLAG_IS_LITERAL);
+    take_address(delivery, ip);
+    if (has(delivery, FLAG_IS_OURSELVES)) {
+        leave_ourselves(delivery);
+        give_up(delivery);
+    } else if (has(delivery, FLAG_WAS_FORBIDDEN)) {
+        refuse(delivery, MOTE_STAGE_HOST, MOTE_ERR_FORBIDDEN, MOTE_ENHANCED(5, 4, 4));
+    }
+}
+
+/* The mail exchangers' turn, from the first on. A literal names the host itself; a bare postmaster names none. */
+static void begin_exchangers(mote_delivery_t *delivery)
+{
+    mote_span_t domain = lead_domain(delivery);
+    mote_ip_t ip;
+
+    memset(&delivery->rank, 0, sizeof delivery->rank);
+    delivery->limit = MOTE_MX_NO_LIMIT;
+    if (domain.size > 0 && !is_literal(domain)) {
+        ask_mx(delivery);
+    } else if (delivery->settings->allows_literals && domain.size > 0 && mote_ip_parse_literal(domain, &ip) == MOTE_OK) {
+        begin_literal(delivery, &ip);
+    } else {
+        refuse(delivery, MOTE_STAGE_ROUTE, MOTE_ERR_ADDRESS, MOTE_ENHANCED(5, 1, 2));
+    }
+}
+
+static void on_mx(mote_delivery_t *delivery, const mote_dns_answer_t *answer)
 {
     const mote_settings_t *settings = delivery->settings;
     mote_dns_name_t host;
     mote_status_t status = mote_mx_next(answer, delivery->seed, settings->own_names, settings->own_name_count,
                                         &delivery->rank, &delivery->limit, &host);
 
-    switch ((unsigned)status) {
-    case MOTE_OK:
-        ask_host(delivery, host.message, &host, now_ms); /* copies the name: the answer may go now */
-        break;
-    case MOTE_ERR_NULL_MX:
-        refuse(delivery, MOTE_STAGE_MX, status, 1, 10, now_ms);
-        break;
-    case MOTE_ERR_OURSELVES:
-        refuse(delivery, MOTE_STAGE_MX, status, 4, 6, now_ms);
-        break;
-    default:
-        if (!has(delivery, FLAG_WAS_NOTED)) {
-            note_failure(delivery, MOTE_STAGE_MX, MOTE_ERR_NO_DATA, 5, 4, 4, now_ms);
-        }
-        give_up(delivery, now_ms); /* no exchanger is left */
-        break;
+    if (status == MOTE_OK) {
+        ask_host(delivery, &host); /* copies the name: the answer may go now */
+    } else if (status == MOTE_ERR_NO_DATA && has(delivery, FLAG_WAS_NOTED)) {
+        give_up(delivery); /* no exchanger is left */
+    } else {
+        refuse(delivery, MOTE_STAGE_MX, status,
+               status == MOTE_ERR_NULL_MX     ? MOTE_ENHANCED(5, 1, 10)
+               : status == MOTE_ERR_OURSELVES ? MOTE_ENHANCED(5, 4, 6)
+                                              : MOTE_ENHANCED(5, 4, 4));
     }
 }
 
-static void on_mx_end(mote_delivery_t *delivery, uint32_t now_ms)
+static void on_mx_end(mote_delivery_t *delivery)
 {
     mote_status_t status = mote_resolver_status(&delivery->lookup.resolver, 0);
     mote_dns_name_t name = mote_resolver_name(&delivery->lookup.resolver);
 
     if (status == MOTE_ERR_NO_DATA && !has(delivery, FLAG_WAS_NOTED)) {
         set(delivery, FLAG_IS_IMPLICIT); /* RFC 5321 5.1: the domain itself, with preference 0 */
-        ask_host(delivery, name.message, &name, now_ms);
+        ask_host(delivery, &name);
     } else if (status == MOTE_ERR_NO_NAME && !has(delivery, FLAG_WAS_NOTED)) {
-        refuse(delivery, MOTE_STAGE_MX, status, 1, 2, now_ms);
+        refuse(delivery, MOTE_STAGE_MX, status, MOTE_ENHANCED(5, 1, 2));
     } else {
-        note_failure(delivery, MOTE_STAGE_MX, status, 4, 4, 3, now_ms); /* never the domain's own address */
-        give_up(delivery, now_ms);
+        refuse(delivery, MOTE_STAGE_MX, status, MOTE_ENHANCED(4, 4, 3)); /* never the domain's own address */
     }
 }
-#endif
 
-static uint32_t await_mx(mote_delivery_t *delivery, uint32_t now_ms)
+static uint32_t await_mx(mote_delivery_t *delivery)
 {
     uint32_t wait_ms = 0;
-#if MOTE_FEATURE_MX
     mote_dns_answer_t answer;
 
-    switch ((unsigned)look_up(delivery, now_ms, &wait_ms, &answer)) {
+    switch ((unsigned)look_up(delivery, &wait_ms, &answer)) {
     case MOTE_OK:
-        on_mx(delivery, &answer, now_ms);
+        on_mx(delivery, &answer);
         stop_lookup(delivery);
         return 0;
     case MOTE_CLOSED:
-        on_mx_end(delivery, now_ms);
+        on_mx_end(delivery);
         return 0;
     default:
         return wait_ms;
     }
-#else
-    (void)delivery, (void)now_ms;
-    return wait_ms;
-#endif
 }
+#endif
 
 static void read_addresses(mote_delivery_t *delivery, mote_dns_answer_t *answer)
 {
@@ -724,9 +782,10 @@ static void read_addresses(mote_delivery_t *delivery, mote_dns_answer_t *answer)
 }
 
 /* What the lookup of a host without a usable address means (conformance: a soft error outranks a hard one). */
-static void lose_host(mote_delivery_t *delivery, uint32_t now_ms)
+static void lose_host(mote_delivery_t *delivery)
 {
     mote_status_t result = MOTE_ERR_NO_DATA;
+    bool is_missing;
     mote_report_t report;
 
     for (unsigned slot = 0; slot < MOTE_RESOLVER_SLOT_COUNT; slot++) {
@@ -737,57 +796,60 @@ static void lose_host(mote_delivery_t *delivery, uint32_t now_ms)
             result = status;
         }
     }
-    if (has(delivery, FLAG_WAS_FORBIDDEN) && (result == MOTE_ERR_NO_DATA || result == MOTE_ERR_NO_NAME)) {
+    is_missing = result == MOTE_ERR_NO_DATA || result == MOTE_ERR_NO_NAME;
+    if (is_missing && has(delivery, FLAG_WAS_FORBIDDEN)) {
         result = MOTE_ERR_FORBIDDEN;
     }
-    report = report_of(MOTE_STAGE_HOST, result, 4, 4, 3);
-    if (result == MOTE_ERR_NO_DATA || result == MOTE_ERR_NO_NAME || result == MOTE_ERR_FORBIDDEN) {
-        report.held = !is_mx(delivery); /* one's own relay does not exist: a configuration fault */
-        report.enhanced.klass = is_mx(delivery) ? 5 : 4;
-        report.enhanced.detail = 4;
-    }
-    note(delivery, &report, mote_span(NULL, 0));
-    tell(delivery, MOTE_EVENT_FAILED, mote_span(NULL, 0), now_ms);
-    next_host(delivery, now_ms);
+    mote_report_set(&report, MOTE_STAGE_HOST, result,
+                    !is_missing         ? MOTE_ENHANCED(4, 4, 3)
+                    : is_mx(delivery) ? MOTE_ENHANCED(5, 4, 4)
+                                      : MOTE_ENHANCED(4, 4, 4));
+    report.held = is_missing && !is_mx(delivery); /* one's own relay does not exist: a configuration fault */
+    note(delivery, &report, nothing);
+    tell(delivery, MOTE_EVENT_FAILED, nothing);
+    next_host(delivery);
 }
 
-static void on_host_end(mote_delivery_t *delivery, uint32_t now_ms)
+static void on_host_end(mote_delivery_t *delivery)
 {
+#if MOTE_FEATURE_MX
     if (has(delivery, FLAG_IS_OURSELVES)) {
-        leave_ourselves(delivery, now_ms);
-        next_host(delivery, now_ms);
-    } else if (delivery->ipv4_count + delivery->ipv6_count == 0) {
-        lose_host(delivery, now_ms);
-    } else {
-        delivery->state = MOTE_DELIVERY_PICK;
+        leave_ourselves(delivery);
+        next_host(delivery);
+        return;
+    }
+#endif
+    delivery->state = MOTE_DELIVERY_PICK;
+    if (!has_address(delivery)) {
+        lose_host(delivery);
     }
 }
 
-static uint32_t await_host(mote_delivery_t *delivery, uint32_t now_ms)
+static uint32_t await_host(mote_delivery_t *delivery)
 {
     mote_dns_answer_t answer;
     uint32_t wait_ms = 0;
     uint32_t left_ms;
 
-    switch ((unsigned)look_up(delivery, now_ms, &wait_ms, &answer)) {
+    switch ((unsigned)look_up(delivery, &wait_ms, &answer)) {
     case MOTE_OK:
         read_addresses(delivery, &answer);
         set(delivery, FLAG_HAS_ANSWER);
-        delivery->since_ms = now_ms;
+        delivery->since_ms = delivery->now_ms;
         return 0;
     case MOTE_CLOSED:
-        on_host_end(delivery, now_ms);
+        on_host_end(delivery);
         return 0;
     default:
         break;
     }
-    if (!has(delivery, FLAG_HAS_ANSWER) || delivery->ipv4_count + delivery->ipv6_count == 0) {
+    if (!has(delivery, FLAG_HAS_ANSWER) || !has_address(delivery)) {
         return wait_ms;
     }
-    left_ms = now_ms - delivery->since_ms < OTHER_FAMILY_MS ? OTHER_FAMILY_MS - (now_ms - delivery->since_ms) : 0;
+    left_ms = left_of(delivery, OTHER_FAMILY_MS);
     if (left_ms == 0) {
         stop_lookup(delivery);
-        on_host_end(delivery, now_ms);
+        on_host_end(delivery);
     }
     return left_ms < wait_ms ? left_ms : wait_ms;
 }
@@ -825,81 +887,83 @@ static void pop_address(mote_delivery_t *delivery)
 #endif
 }
 
-static void begin_connect(mote_delivery_t *delivery, uint32_t now_ms)
+static void begin_connect(mote_delivery_t *delivery)
 {
-    tell_address(delivery, MOTE_EVENT_CONNECTING, now_ms);
-    await(delivery, MOTE_DELIVERY_AWAIT_CONNECT, now_ms);
+    tell_address(delivery, MOTE_EVENT_CONNECTING);
+    await(delivery, MOTE_DELIVERY_AWAIT_CONNECT);
 }
 
-static void pick(mote_delivery_t *delivery, uint32_t now_ms)
+static void pick(mote_delivery_t *delivery)
 {
-    if (delivery->ipv4_count + delivery->ipv6_count == 0 || !may_try_more(delivery)) {
-        next_host(delivery, now_ms);
+    if (!has_address(delivery) || !may_try_more(delivery)) {
+        next_host(delivery);
         return;
     }
     pop_address(delivery);
     delivery->address_count++;
     note_peer(delivery, MOTE_PROTECTION_NONE);
-    begin_connect(delivery, now_ms);
+    begin_connect(delivery);
 }
 
 /* This address is left, with the words of whoever said why. */
-static void leave_address(mote_delivery_t *delivery, mote_stage_t stage, mote_status_t status, mote_span_t words,
-                          uint32_t now_ms)
+static void leave_address(mote_delivery_t *delivery, mote_stage_t stage, mote_status_t status, mote_span_t words)
 {
-    mote_report_t report = report_of(stage, status, 4, stage == MOTE_STAGE_TLS ? 7 : 4, stage == MOTE_STAGE_TLS ? 5 : 1);
+    mote_report_t report;
 
+    mote_report_set(&report, stage, status, stage == MOTE_STAGE_TLS ? MOTE_ENHANCED(4, 7, 5) : MOTE_ENHANCED(4, 4, 1));
     delivery->port->abort(delivery->self);
     note(delivery, &report, words);
-    tell(delivery, MOTE_EVENT_FAILED, words, now_ms);
+    tell(delivery, MOTE_EVENT_FAILED, words);
     delivery->state = MOTE_DELIVERY_PICK;
 }
 
-static void begin_session(mote_delivery_t *delivery, mote_protection_t protection, uint32_t now_ms)
+static void begin_session(mote_delivery_t *delivery, mote_protection_t protection)
 {
     bool in_clear = has(delivery, FLAG_IN_CLEAR) || delivery->port->secure == NULL;
 
     mote_smtp_start(&delivery->at.smtp, &delivery->settings->smtp, hop_of(delivery), delivery->mail, &delivery->own_ip,
-                    delivery->room, protection, in_clear, now_ms);
-    await(delivery, MOTE_DELIVERY_AWAIT_SESSION, now_ms);
+                    delivery->room, protection, in_clear, delivery->now_ms);
+    await(delivery, MOTE_DELIVERY_AWAIT_SESSION);
 }
 
-static void on_connect(mote_delivery_t *delivery, uint32_t now_ms)
+static void on_connect(mote_delivery_t *delivery)
 {
-    tell_address(delivery, MOTE_EVENT_CONNECTED, now_ms);
+    tell_address(delivery, MOTE_EVENT_CONNECTED);
     if (delivery->port->own_address(delivery->self, &delivery->own_ip) != MOTE_OK) {
-        leave_address(delivery, MOTE_STAGE_CONNECT, MOTE_ERR_NO_ADDRESS, mote_span(NULL, 0), now_ms);
+        leave_address(delivery, MOTE_STAGE_CONNECT, MOTE_ERR_NO_ADDRESS, nothing);
+#if MOTE_FEATURE_MX
     } else if (is_mx(delivery) && !delivery->settings->allows_loopback &&
                mote_ip_equals(&delivery->own_ip, &delivery->peer.ip)) {
         delivery->port->abort(delivery->self);
-        leave_ourselves(delivery, now_ms);
-        next_host(delivery, now_ms);
+        leave_ourselves(delivery);
+        next_host(delivery);
+#endif
+#if MOTE_FEATURE_TLS
     } else if (hop_of(delivery)->implicit) {
-        await(delivery, MOTE_DELIVERY_AWAIT_SECURE, now_ms);
+        await(delivery, MOTE_DELIVERY_AWAIT_SECURE);
+#endif
     } else {
-        begin_session(delivery, MOTE_PROTECTION_NONE, now_ms);
+        begin_session(delivery, MOTE_PROTECTION_NONE);
     }
 }
 
 static uint32_t connect_ms(const mote_delivery_t *delivery)
 {
-    const mote_timeouts_t *timeouts = delivery->settings->smtp.timeouts;
-    uint32_t ms = timeouts != NULL && timeouts->connect_s != 0 ? timeouts->connect_s * UINT32_C(1000) : CONNECT_MS;
-    bool is_last = delivery->ipv4_count + delivery->ipv6_count == 0;
+    uint32_t ms = mote_smtp_timeout_ms(&delivery->settings->smtp, MOTE_TIMEOUT_CONNECT);
 
-    return !is_last && ms > CONNECT_NEXT_MS ? CONNECT_NEXT_MS : ms;
+    return has_address(delivery) && ms > CONNECT_NEXT_MS ? CONNECT_NEXT_MS : ms;
 }
 
-static uint32_t await_connect(mote_delivery_t *delivery, uint32_t now_ms)
+static uint32_t await_connect(mote_delivery_t *delivery)
 {
     mote_status_t status = delivery->port->connect(delivery->self, &delivery->peer);
-    uint32_t waited_ms = now_ms - delivery->since_ms;
+    uint32_t left_ms = left_of(delivery, connect_ms(delivery));
 
-    if (status == MOTE_PENDING && waited_ms < connect_ms(delivery)) {
-        return connect_ms(delivery) - waited_ms;
+    if (status == MOTE_PENDING && left_ms > 0) {
+        return left_ms;
     }
     if (status == MOTE_OK) {
-        on_connect(delivery, now_ms);
+        on_connect(delivery);
         return 0;
     }
     if (status == MOTE_PENDING) {
@@ -907,14 +971,15 @@ static uint32_t await_connect(mote_delivery_t *delivery, uint32_t now_ms)
         clear(delivery, FLAG_IPV4_LAST | FLAG_IPV6_LAST);
         set(delivery, delivery->peer.ip.family == MOTE_FAMILY_IPV4 ? FLAG_IPV4_LAST : FLAG_IPV6_LAST);
     }
-    leave_address(delivery, MOTE_STAGE_CONNECT, status, mote_span(NULL, 0), now_ms);
+    leave_address(delivery, MOTE_STAGE_CONNECT, status, nothing);
     return 0;
 }
 
+#if MOTE_FEATURE_TLS
 /* ---- TLS ------------------------------------------------------------------------------------------- */
 
 /* One call of the port's secure. The name is written into the session's room, which is idle meanwhile. */
-static mote_status_t secure(mote_delivery_t *delivery, mote_tls_result_t *result, uint32_t now_ms)
+static mote_status_t secure(mote_delivery_t *delivery, mote_tls_result_t *result)
 {
     const mote_hop_t *hop = hop_of(delivery);
     mote_tls_policy_t policy = { hop->host, hop->tls == MOTE_TLS_VERIFIED };
@@ -926,12 +991,10 @@ static mote_status_t secure(mote_delivery_t *delivery, mote_tls_result_t *result
         return MOTE_ERR_TLS_MISSING;
     }
     if (hop->host.size == 0) {
-        mote_dns_name_t name = mote_resolver_name(&delivery->lookup.resolver);
-
         if (has(delivery, FLAG_IS_LITERAL)) {
             mote_ip_write(&out, &delivery->peer.ip);
         } else {
-            mote_dns_name_write(&out, &name);
+            write_host(delivery, &out);
         }
         policy.name = mote_span(delivery->room.data, mote_writer_stored(&out));
     }
@@ -941,34 +1004,33 @@ static mote_status_t secure(mote_delivery_t *delivery, mote_tls_result_t *result
     }
     if (status == MOTE_OK) {
         note_peer(delivery, (mote_protection_t)result->protection);
-        tell(delivery, MOTE_EVENT_SECURED, result->words, now_ms);
+        tell(delivery, MOTE_EVENT_SECURED, result->words);
     }
     return status;
 }
 
-static uint32_t await_secure(mote_delivery_t *delivery, uint32_t now_ms)
+static uint32_t await_secure(mote_delivery_t *delivery)
 {
-    const mote_timeouts_t *timeouts = delivery->settings->smtp.timeouts;
-    uint32_t limit_ms = timeouts != NULL && timeouts->starttls_s != 0 ? timeouts->starttls_s * UINT32_C(1000) : SECURE_MS;
-    uint32_t waited_ms = now_ms - delivery->since_ms;
+    uint32_t left_ms = left_of(delivery, mote_smtp_timeout_ms(&delivery->settings->smtp, MOTE_TIMEOUT_STARTTLS));
     mote_tls_result_t result;
-    mote_status_t status = secure(delivery, &result, now_ms);
+    mote_status_t status = secure(delivery, &result);
 
-    if (status == MOTE_PENDING && waited_ms < limit_ms) {
-        return limit_ms - waited_ms;
+    if (status == MOTE_PENDING && left_ms > 0) {
+        return left_ms;
     }
     if (status == MOTE_OK) {
-        begin_session(delivery, (mote_protection_t)result.protection, now_ms);
+        begin_session(delivery, (mote_protection_t)result.protection);
     } else {
-        leave_address(delivery, MOTE_STAGE_TLS, status == MOTE_PENDING ? MOTE_ERR_TIMEOUT : status, result.words, now_ms);
+        leave_address(delivery, MOTE_STAGE_TLS, status == MOTE_PENDING ? MOTE_ERR_TIMEOUT : status, result.words);
     }
     return 0;
 }
+#endif
 
 /* ---- the session ----------------------------------------------------------------------------------- */
 
 /* Hands the session what came. Returns whether anything moved. */
-static bool hear(mote_delivery_t *delivery, uint32_t now_ms)
+static bool hear(mote_delivery_t *delivery)
 {
     mote_smtp_t *smtp = &delivery->at.smtp;
     mote_span_t bytes;
@@ -983,23 +1045,23 @@ static bool hear(mote_delivery_t *delivery, uint32_t now_ms)
         return false;
     }
     if (status != MOTE_OK) {
-        mote_smtp_lost(smtp, status, now_ms);
+        mote_smtp_lost(smtp, status, delivery->now_ms);
         return true;
     }
-    used = mote_smtp_input(smtp, bytes, now_ms);
+    used = mote_smtp_input(smtp, bytes, delivery->now_ms);
     delivery->port->taken(delivery->self, used);
     return used > 0;
 }
 
 /* Hands the port what the session says. Returns whether anything moved. */
-static bool speak(mote_delivery_t *delivery, uint32_t now_ms)
+static bool speak(mote_delivery_t *delivery)
 {
     mote_smtp_t *smtp = &delivery->at.smtp;
     mote_span_t bytes;
     unsigned flags;
     unsigned send_flags = 0;
     size_t taken = 0;
-    mote_status_t status = mote_smtp_output(smtp, now_ms, &bytes, &flags);
+    mote_status_t status = mote_smtp_output(smtp, delivery->now_ms, &bytes, &flags);
 
     if (status != MOTE_OK) {
         return false;
@@ -1009,24 +1071,23 @@ static bool speak(mote_delivery_t *delivery, uint32_t now_ms)
     status = delivery->port->send(delivery->self, bytes, send_flags, &taken);
     if (status == MOTE_OK) {
         if ((flags & MOTE_OUTPUT_CONTENT) != 0) {
-            tell(delivery, MOTE_EVENT_CONTENT, mote_span_slice(bytes, 0, taken), now_ms);
+            tell(delivery, MOTE_EVENT_CONTENT, mote_span_slice(bytes, 0, taken));
         }
-        mote_smtp_sent(smtp, taken, now_ms);
+        mote_smtp_sent(smtp, taken, delivery->now_ms);
         return taken > 0;
     }
     if (status == MOTE_PENDING) {
         return false;
     }
     /* What the server said before it went away stands first: it may be the reason. */
-    while (hear(delivery, now_ms)) {
+    while (hear(delivery)) {
     }
-    if (mote_smtp_state(smtp) != MOTE_SMTP_ENDED) {
-        mote_smtp_lost(smtp, status, now_ms);
-    }
+    mote_smtp_lost(smtp, status, delivery->now_ms); /* nothing to one that has ended */
     return true;
 }
 
-static bool secure_session(mote_delivery_t *delivery, uint32_t now_ms)
+#if MOTE_FEATURE_TLS
+static bool secure_session(mote_delivery_t *delivery)
 {
     mote_smtp_t *smtp = &delivery->at.smtp;
     mote_tls_result_t result;
@@ -1035,23 +1096,20 @@ static bool secure_session(mote_delivery_t *delivery, uint32_t now_ms)
     if (mote_smtp_state(smtp) != MOTE_SMTP_AWAIT_SECURE) {
         return false;
     }
-    status = secure(delivery, &result, now_ms);
+    status = secure(delivery, &result);
     if (status == MOTE_PENDING) {
         return false;
     }
-    mote_smtp_secured(smtp, status, (mote_protection_t)result.protection, now_ms);
+    mote_smtp_secured(smtp, status, (mote_protection_t)result.protection, delivery->now_ms);
     if (status != MOTE_OK) {
-        mote_report_t report = report_of(MOTE_STAGE_TLS, status, 4, 7, 5);
+        mote_report_t report;
 
+        mote_report_set(&report, MOTE_STAGE_TLS, status, MOTE_ENHANCED(4, 7, 5));
         note(delivery, &report, result.words);
     }
     return true;
 }
-
-static bool has_more_hops(const mote_delivery_t *delivery)
-{
-    return next_waiting(delivery->mail, 0) < delivery->mail->recipient_count;
-}
+#endif
 
 static void end_stream(mote_delivery_t *delivery)
 {
@@ -1065,36 +1123,33 @@ static void end_stream(mote_delivery_t *delivery)
 /* A probe of all hosts goes on after a verdict: the recipients are open again, and the first verdict stands. */
 static void reopen(mote_delivery_t *delivery)
 {
-    mote_mail_t *mail = delivery->mail;
+    mote_recipient_t *recipient = lead_of(delivery);
 
-    for (uint16_t i = delivery->lead; i < mail->recipient_count; i++) {
-        mote_recipient_t *recipient = &mail->recipients[i];
-
-        if (recipient->phase == MOTE_PHASE_SETTLED) {
-            recipient->phase = MOTE_PHASE_WAITING;
-            recipient->phase = is_with_lead(delivery, recipient) ? MOTE_PHASE_CHOSEN : MOTE_PHASE_SETTLED;
+    for (; (recipient = find(delivery, recipient, MOTE_PHASES(SETTLED))) != NULL; recipient++) {
+        if (is_with_lead(delivery, recipient)) {
+            recipient->phase = MOTE_PHASE_CHOSEN;
         }
     }
 }
 
 /* Those without a verdict go on: to the next address, or, had the stream been kept, to a fresh one. */
-static void leave_session(mote_delivery_t *delivery, uint32_t now_ms)
+static void leave_session(mote_delivery_t *delivery)
 {
-    uint16_t index = mote_mail_next_open(delivery->mail, 0);
+    const mote_recipient_t *recipient = find(delivery, delivery->mail->recipients, MOTE_PHASES_OPEN);
 
     if (has(delivery, FLAG_IS_REUSED)) {
-        begin_route(delivery, now_ms);
+        begin_route(delivery);
         return;
     }
     set(delivery, FLAG_WAS_SOFT | FLAG_WAS_NOTED); /* the session wrote its report down */
-    if (index < delivery->mail->recipient_count) {
-        tell(delivery, MOTE_EVENT_FAILED, mote_buffer_span(&delivery->mail->recipients[index].text), now_ms);
+    if (recipient != NULL) {
+        tell(delivery, MOTE_EVENT_FAILED, mote_buffer_span(&recipient->text));
     }
     delivery->state = MOTE_DELIVERY_PICK;
 }
 
 /* The session has ended: its recipients have their verdicts, or the next address is due. */
-static void on_session_end(mote_delivery_t *delivery, uint32_t now_ms)
+static void on_session_end(mote_delivery_t *delivery)
 {
     mote_smtp_t *smtp = &delivery->at.smtp;
 
@@ -1109,40 +1164,41 @@ static void on_session_end(mote_delivery_t *delivery, uint32_t now_ms)
         }
         break;
     case MOTE_SMTP_IN_CLEAR:
-        tell(delivery, MOTE_EVENT_WARNING, mote_span_text("TLS failed; once more without it"), now_ms);
+        tell(delivery, MOTE_EVENT_WARNING, mote_span_text("TLS failed; once more without it"));
         set(delivery, FLAG_IN_CLEAR);
         note_peer(delivery, MOTE_PROTECTION_NONE);
-        begin_connect(delivery, now_ms);
+        begin_connect(delivery);
         break;
     case MOTE_SMTP_RUNNING:
     case MOTE_SMTP_NEXT_HOST:
-        leave_session(delivery, now_ms);
+        leave_session(delivery);
         break;
     }
 }
 
 /* The mail's part is over. Another next hop does not wait for the reply to QUIT; a next mail may come. */
-static bool end_early(mote_delivery_t *delivery, uint32_t now_ms)
+static bool end_early(mote_delivery_t *delivery)
 {
     mote_smtp_t *smtp = &delivery->at.smtp;
+    bool has_more_hops = find_waiting(delivery) != NULL;
 
     if (mote_smtp_end(smtp) != MOTE_SMTP_DONE) {
         return false;
     }
     if (mote_smtp_state(smtp) == MOTE_SMTP_AWAIT_MORE) {
-        if (!has_more_hops(delivery)) {
-            settle_duplicates(delivery, now_ms);
+        if (!has_more_hops) {
+            settle_duplicates(delivery);
             set(delivery, FLAG_KEEPS_STREAM);
             delivery->state = MOTE_DELIVERY_ENDED;
             return true;
         }
-        mote_smtp_quit(smtp, now_ms);
+        mote_smtp_quit(smtp, delivery->now_ms);
     }
-    if (mote_smtp_state(smtp) == MOTE_SMTP_AWAIT_QUIT && has_more_hops(delivery)) {
+    if (mote_smtp_state(smtp) == MOTE_SMTP_AWAIT_QUIT && has_more_hops) {
         mote_span_t bytes;
         unsigned flags;
 
-        if (mote_smtp_output(smtp, now_ms, &bytes, &flags) == MOTE_PENDING) { /* QUIT has left */
+        if (mote_smtp_output(smtp, delivery->now_ms, &bytes, &flags) == MOTE_PENDING) { /* QUIT has left */
             delivery->port->close(delivery->self);
             delivery->state = MOTE_DELIVERY_CHOOSE;
             return true;
@@ -1151,22 +1207,24 @@ static bool end_early(mote_delivery_t *delivery, uint32_t now_ms)
     return false;
 }
 
-static uint32_t await_session(mote_delivery_t *delivery, uint32_t now_ms)
+static uint32_t await_session(mote_delivery_t *delivery)
 {
     mote_smtp_t *smtp = &delivery->at.smtp;
 
     for (unsigned round = 0; round < STEP_ROUND_COUNT; round++) {
-        bool has_moved = hear(delivery, now_ms); /* first: an idle 421 is not the reply to what is said next */
+        bool has_moved = hear(delivery); /* first: an idle 421 is not the reply to what is said next */
         uint32_t wait_ms;
 
-        has_moved |= speak(delivery, now_ms);
-        has_moved |= secure_session(delivery, now_ms);
-        wait_ms = mote_smtp_tick(smtp, now_ms);
+        has_moved |= speak(delivery);
+#if MOTE_FEATURE_TLS
+        has_moved |= secure_session(delivery);
+#endif
+        wait_ms = mote_smtp_tick(smtp, delivery->now_ms);
         if (mote_smtp_state(smtp) == MOTE_SMTP_ENDED) {
-            on_session_end(delivery, now_ms);
+            on_session_end(delivery);
             return 0;
         }
-        if (end_early(delivery, now_ms)) {
+        if (end_early(delivery)) {
             return 0;
         }
         if (!has_moved) {
@@ -1179,41 +1237,42 @@ static uint32_t await_session(mote_delivery_t *delivery, uint32_t now_ms)
 /* ---- the mailbox here ------------------------------------------------------------------------------ */
 
 #if MOTE_FEATURE_LOCAL
-static void end_filling(mote_delivery_t *delivery, mote_status_t status, uint32_t now_ms)
+/* RFC 3463 3.2 to 3.7. */
+static unsigned enhanced_of(mote_status_t status)
+{
+    switch ((unsigned)status) {
+    case MOTE_OK:
+        return 0;
+    case MOTE_ERR_NO_MAILBOX:
+        return MOTE_ENHANCED(5, 1, 1);
+    case MOTE_ERR_TOO_LARGE:
+        return MOTE_ENHANCED(5, 2, 3);
+    case MOTE_ERR_CONTENT:
+        return MOTE_ENHANCED(5, 6, 0);
+    case MOTE_ERR_QUOTA:
+        return MOTE_ENHANCED(4, 2, 2);
+    default:
+        return MOTE_ENHANCED(4, 3, 0);
+    }
+}
+
+static void end_filling(mote_delivery_t *delivery, mote_status_t status)
 {
     const mote_mailbox_t *mailbox = delivery->settings->mailbox;
     mote_recipient_t *recipient = lead_of(delivery);
-    mote_report_t report = report_of(MOTE_STAGE_MAILBOX, status, 4, 3, 0);
-    mote_verdict_t verdict = MOTE_VERDICT_TRANSIENT;
+    mote_verdict_t verdict = MOTE_VERDICT_ACCEPTED;
+    mote_report_t report;
 
     if (status != MOTE_OK && delivery->at.filling.step != FILL_BEGIN) {
         mailbox->abort(mailbox->self);
     }
-    switch ((unsigned)status) {
-    case MOTE_OK:
-        report = report_of(MOTE_STAGE_MAILBOX, status, 0, 0, 0);
-        verdict = MOTE_VERDICT_ACCEPTED;
-        break;
-    case MOTE_ERR_NO_MAILBOX: /* RFC 3463 3.2 to 3.7 */
-        report = report_of(MOTE_STAGE_MAILBOX, status, 5, 1, 1);
-        verdict = MOTE_VERDICT_PERMANENT;
-        break;
-    case MOTE_ERR_TOO_LARGE:
-        report = report_of(MOTE_STAGE_MAILBOX, status, 5, 2, 3);
-        verdict = MOTE_VERDICT_PERMANENT;
-        break;
-    case MOTE_ERR_CONTENT:
-        report = report_of(MOTE_STAGE_CONTENT, status, 5, 6, 0);
-        verdict = MOTE_VERDICT_PERMANENT;
-        break;
-    case MOTE_ERR_QUOTA:
-        report = report_of(MOTE_STAGE_MAILBOX, status, 4, 2, 2);
-        break;
-    default:
-        break;
+    mote_report_set(&report, status == MOTE_ERR_CONTENT ? MOTE_STAGE_CONTENT : MOTE_STAGE_MAILBOX, status,
+                    enhanced_of(status));
+    if (status != MOTE_OK) {
+        verdict = report.enhanced.klass == 5 ? MOTE_VERDICT_PERMANENT : MOTE_VERDICT_TRANSIENT;
     }
-    mote_recipient_note(recipient, &report, mote_span(NULL, 0));
-    settle(delivery, recipient, verdict, now_ms);
+    mote_recipient_note(recipient, &report, nothing);
+    settle(delivery, recipient, verdict);
     delivery->state = MOTE_DELIVERY_CHOOSE;
 }
 
@@ -1229,7 +1288,7 @@ static mote_status_t fill(mote_delivery_t *delivery)
 
     switch (filling->step) {
     case FILL_BEGIN:
-        address = address_of(lead_of(delivery));
+        (void)mote_address_parse(lead_of(delivery)->address, &address);
         status = mailbox->begin(mailbox->self, mail->reverse_path, &address, mail->source->wire_size);
         if (status == MOTE_OK) {
             mote_body_start(&filling->body, mail->source, 0);
@@ -1254,7 +1313,7 @@ static mote_status_t fill(mote_delivery_t *delivery)
     return status;
 }
 
-static uint32_t await_mailbox(mote_delivery_t *delivery, uint32_t now_ms)
+static uint32_t await_mailbox(mote_delivery_t *delivery)
 {
     for (unsigned round = 0; round < STEP_ROUND_COUNT; round++) {
         mote_status_t status = fill(delivery);
@@ -1263,7 +1322,7 @@ static uint32_t await_mailbox(mote_delivery_t *delivery, uint32_t now_ms)
             return 10; /* a mailbox has no descriptor to wait for */
         }
         if (status != MOTE_OK) {
-            end_filling(delivery, status == MOTE_CLOSED ? MOTE_OK : status, now_ms);
+            end_filling(delivery, status == MOTE_CLOSED ? MOTE_OK : status);
             return 0;
         }
     }
@@ -1275,9 +1334,10 @@ static uint32_t await_mailbox(mote_delivery_t *delivery, uint32_t now_ms)
 
 bool mote_delivery_is_settled(const mote_delivery_t *delivery)
 {
-    for (uint16_t i = 0; i < delivery->mail->recipient_count; i++) {
-        if (delivery->mail->recipients[i].verdict == MOTE_VERDICT_PENDING &&
-            delivery->mail->recipients[i].phase != MOTE_PHASE_DUPLICATE) {
+    const mote_mail_t *mail = delivery->mail;
+
+    for (unsigned i = 0; i < mail->recipient_count; i++) {
+        if (mail->recipients[i].verdict == MOTE_VERDICT_PENDING && mail->recipients[i].phase != MOTE_PHASE_DUPLICATE) {
             return false;
         }
     }
@@ -1290,83 +1350,70 @@ bool mote_delivery_has_ended(const mote_delivery_t *delivery)
 }
 
 /* Ends what is under way, wherever it stands; recipients not reached yet are transient too. */
-static void end_all(mote_delivery_t *delivery, mote_status_t cause, uint32_t now_ms)
+static void end_all(mote_delivery_t *delivery, mote_status_t cause)
 {
-    mote_mail_t *mail = delivery->mail;
-    mote_report_t report = report_of(MOTE_STAGE_ROUTE, cause, 4, 4, 7);
+    /* What was waited for. Those whose turn has not come have only been routed. */
+    static const uint8_t stages[] = {
+        [MOTE_DELIVERY_CHOOSE] = MOTE_STAGE_ROUTE,        [MOTE_DELIVERY_AWAIT_MX] = MOTE_STAGE_MX,
+        [MOTE_DELIVERY_AWAIT_HOST] = MOTE_STAGE_HOST,     [MOTE_DELIVERY_PICK] = MOTE_STAGE_ROUTE,
+        [MOTE_DELIVERY_AWAIT_CONNECT] = MOTE_STAGE_CONNECT, [MOTE_DELIVERY_AWAIT_SECURE] = MOTE_STAGE_TLS,
+    };
+    mote_recipient_t *recipient = delivery->mail->recipients;
+    mote_report_t report;
 
-    switch ((mote_delivery_state_t)delivery->state) {
-    case MOTE_DELIVERY_AWAIT_MX:
-        report.stage = MOTE_STAGE_MX;
-        break;
-    case MOTE_DELIVERY_AWAIT_HOST:
-        report.stage = MOTE_STAGE_HOST;
-        break;
-    case MOTE_DELIVERY_AWAIT_CONNECT:
-        report.stage = MOTE_STAGE_CONNECT;
-        break;
-    case MOTE_DELIVERY_AWAIT_SECURE:
-        report.stage = MOTE_STAGE_TLS;
-        break;
-    case MOTE_DELIVERY_AWAIT_SESSION:
-        mote_smtp_stop(&delivery->at.smtp, cause, now_ms); /* settles or notes what it knows */
-        break;
-#if MOTE_FEATURE_LOCAL
-    case MOTE_DELIVERY_AWAIT_MAILBOX:
-        end_filling(delivery, cause, now_ms);
-        break;
-#else
-    case MOTE_DELIVERY_AWAIT_MAILBOX:
-#endif
-    case MOTE_DELIVERY_CHOOSE:
-    case MOTE_DELIVERY_PICK:
-    case MOTE_DELIVERY_ENDED:
-        break;
-    }
+    mote_report_set(&report, MOTE_STAGE_ROUTE, cause, MOTE_ENHANCED(4, 4, 7));
     if (delivery->state == MOTE_DELIVERY_AWAIT_SESSION) {
+        mote_smtp_stop(&delivery->at.smtp, cause, delivery->now_ms); /* settles or notes what it knows */
         end_stream(delivery);
+#if MOTE_FEATURE_LOCAL
+    } else if (delivery->state == MOTE_DELIVERY_AWAIT_MAILBOX) {
+        end_filling(delivery, cause);
+#endif
     } else {
+        report.stage = stages[delivery->state];
         delivery->port->abort(delivery->self);
-        note(delivery, &report, mote_span(NULL, 0));
+        note(delivery, &report, nothing);
+        report.stage = MOTE_STAGE_ROUTE;
     }
     stop_lookup(delivery);
-    settle_chosen(delivery, MOTE_VERDICT_TRANSIENT, now_ms);
-    report.stage = MOTE_STAGE_ROUTE;
-    for (uint16_t i = next_waiting(mail, 0); i < mail->recipient_count; i = next_waiting(mail, i)) {
-        mote_recipient_note(&mail->recipients[i], &report, mote_span(NULL, 0));
-        settle(delivery, &mail->recipients[i], MOTE_VERDICT_TRANSIENT, now_ms);
+    for (; (recipient = find(delivery, recipient, MOTE_PHASES(WAITING))) != NULL; recipient++) {
+        mote_recipient_note(recipient, &report, nothing);
     }
-    settle_duplicates(delivery, now_ms);
+    settle_all(delivery, MOTE_PHASES_OPEN | MOTE_PHASES(WAITING), MOTE_VERDICT_TRANSIENT);
+    settle_duplicates(delivery);
     delivery->state = MOTE_DELIVERY_ENDED;
 }
 
-static uint32_t do_next(mote_delivery_t *delivery, uint32_t now_ms)
+static uint32_t do_next(mote_delivery_t *delivery)
 {
-    switch ((mote_delivery_state_t)delivery->state) {
+    switch (delivery->state) {
     case MOTE_DELIVERY_CHOOSE:
-        choose(delivery, now_ms);
+        choose(delivery);
         return 0;
+#if MOTE_FEATURE_MX
     case MOTE_DELIVERY_AWAIT_MX:
-        return await_mx(delivery, now_ms);
+        return await_mx(delivery);
+#endif
     case MOTE_DELIVERY_AWAIT_HOST:
-        return await_host(delivery, now_ms);
+        return await_host(delivery);
     case MOTE_DELIVERY_PICK:
-        pick(delivery, now_ms);
+        pick(delivery);
         return 0;
     case MOTE_DELIVERY_AWAIT_CONNECT:
-        return await_connect(delivery, now_ms);
+        return await_connect(delivery);
+#if MOTE_FEATURE_TLS
     case MOTE_DELIVERY_AWAIT_SECURE:
-        return await_secure(delivery, now_ms);
-    case MOTE_DELIVERY_AWAIT_SESSION:
-        return await_session(delivery, now_ms);
-    case MOTE_DELIVERY_AWAIT_MAILBOX:
-#if MOTE_FEATURE_LOCAL
-        return await_mailbox(delivery, now_ms);
+        return await_secure(delivery);
 #endif
-    case MOTE_DELIVERY_ENDED:
-        break;
+    case MOTE_DELIVERY_AWAIT_SESSION:
+        return await_session(delivery);
+#if MOTE_FEATURE_LOCAL
+    case MOTE_DELIVERY_AWAIT_MAILBOX:
+        return await_mailbox(delivery);
+#endif
+    default: /* ended, or a state that this build is never in */
+        return UINT32_MAX;
     }
-    return UINT32_MAX;
 }
 
 uint32_t mote_delivery_step(mote_delivery_t *delivery, uint32_t now_ms)
@@ -1374,23 +1421,25 @@ uint32_t mote_delivery_step(mote_delivery_t *delivery, uint32_t now_ms)
     uint32_t wait_ms = 0;
     uint32_t passed_ms = now_ms - delivery->start_ms;
 
+    delivery->now_ms = now_ms;
     if (delivery->state == MOTE_DELIVERY_ENDED) {
         return UINT32_MAX;
     }
     if (passed_ms >= delivery->total_ms) {
-        end_all(delivery, MOTE_ERR_TIMEOUT, now_ms);
+        end_all(delivery, MOTE_ERR_TIMEOUT);
         return 0;
     }
     for (unsigned round = 0; round < STEP_ROUND_COUNT && wait_ms == 0; round++) {
-        wait_ms = do_next(delivery, now_ms);
+        wait_ms = do_next(delivery);
     }
     return wait_ms < delivery->total_ms - passed_ms ? wait_ms : delivery->total_ms - passed_ms;
 }
 
 void mote_delivery_stop(mote_delivery_t *delivery, uint32_t now_ms)
 {
+    delivery->now_ms = now_ms;
     if (delivery->state != MOTE_DELIVERY_ENDED) {
-        end_all(delivery, MOTE_ERR_STOPPED, now_ms);
+        end_all(delivery, MOTE_ERR_STOPPED);
     } else if (has(delivery, FLAG_KEEPS_STREAM)) {
         delivery->port->close(delivery->self);
     }
@@ -1408,36 +1457,36 @@ static bool is_idle(mote_delivery_t *delivery)
 }
 
 /* Goes on with the session kept, if the first recipients of the new mail go where it leads. */
-static bool reuse_session(mote_delivery_t *delivery, const mote_route_t *route, mote_span_t domain, uint32_t now_ms)
+static bool reuse_session(mote_delivery_t *delivery, const mote_route_t *route, mote_span_t domain)
 {
-    mote_address_t address = address_of(&delivery->mail->recipients[0]);
+    mote_span_t first = domain_of(delivery->mail->recipients[0].address);
 
-    if (find_route(delivery, &address) != route || !is_idle(delivery) ||
-        (route->kind == MOTE_ROUTE_MX && !mote_span_equals_ignoring_case(address.domain, domain)) ||
-        !choose_recipients(delivery)) {
+    if (find_route(delivery, first) != route || !is_idle(delivery) ||
+        (is_mx(delivery) && !mote_span_equals_ignoring_case(first, domain)) || !choose_recipients(delivery)) {
         return false;
     }
     delivery->flags &= FLAG_IS_LITERAL;
     set(delivery, FLAG_IS_REUSED);
-    note_host(delivery, now_ms);
+    note_host(delivery);
     note_peer(delivery, (mote_protection_t)delivery->protection);
-    mote_smtp_next(&delivery->at.smtp, delivery->mail, now_ms);
-    await(delivery, MOTE_DELIVERY_AWAIT_SESSION, now_ms);
+    mote_smtp_next(&delivery->at.smtp, delivery->mail, delivery->now_ms);
+    await(delivery, MOTE_DELIVERY_AWAIT_SESSION);
     return true;
 }
 
 mote_status_t mote_delivery_next(mote_delivery_t *delivery, mote_mail_t *mail, uint32_t now_ms)
 {
     bool is_kept = has(delivery, FLAG_KEEPS_STREAM);
-    mote_span_t domain = { NULL, 0 };
+    mote_span_t domain = nothing;
     mote_status_t status;
 
     MOTE_ASSERT(delivery->state == MOTE_DELIVERY_ENDED);
     if (is_kept) {
-        domain = address_of(lead_of(delivery)).domain; /* of the last mail, which is borrowed until now */
+        domain = lead_domain(delivery); /* of the last mail, which is borrowed until now */
     }
-    status = take_mail(delivery, mail, now_ms);
-    if (is_kept && (status != MOTE_OK || !reuse_session(delivery, delivery->route, domain, now_ms))) {
+    delivery->now_ms = now_ms;
+    status = take_mail(delivery, mail);
+    if (is_kept && (status != MOTE_OK || !reuse_session(delivery, delivery->route, domain))) {
         clear(delivery, FLAG_KEEPS_STREAM);
         delivery->port->close(delivery->self);
     }

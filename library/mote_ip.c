@@ -148,6 +148,22 @@ mote_status_t mote_ip_parse(mote_span_t text, mote_ip_t *ip)
     return ip->family != 0 ? MOTE_OK : MOTE_ERR_ADDRESS;
 }
 
+mote_status_t mote_ip_parse_literal(mote_span_t literal, mote_ip_t *ip)
+{
+    static const mote_span_t tag = MOTE_SPAN("[IPv6:");
+    bool is_tagged = mote_span_equals_ignoring_case(mote_span_slice(literal, 0, tag.size), tag);
+    size_t start = is_tagged ? tag.size : 1;
+
+    if (literal.size <= start || literal.data[0] != '[' || literal.data[literal.size - 1] != ']') {
+        return MOTE_ERR_ADDRESS;
+    }
+    if (mote_ip_parse(mote_span_slice(literal, start, literal.size - 1 - start), ip) != MOTE_OK ||
+        (ip->family == MOTE_FAMILY_IPV6) != is_tagged) {
+        return MOTE_ERR_ADDRESS;
+    }
+    return MOTE_OK;
+}
+
 /* ---- writing --------------------------------------------------------------------------------------- */
 
 static void write_ipv4(mote_writer_t *out, const uint8_t *bytes)

@@ -62,18 +62,28 @@ void mote_memory_source_init(mote_memory_source_t *memory, mote_span_t message)
     memory->source.is_stable = true;
 }
 
-static bool is_open(const mote_recipient_t *recipient)
+mote_recipient_t *mote_mail_find(const mote_mail_t *mail, mote_recipient_t *recipient, unsigned phases)
 {
-    return recipient->phase == MOTE_PHASE_CHOSEN || recipient->phase == MOTE_PHASE_OFFERED ||
-           recipient->phase == MOTE_PHASE_RECEIVED;
+    const mote_recipient_t *end = mail->recipients + mail->recipient_count;
+
+    for (; recipient != end; recipient++) {
+        if ((phases >> recipient->phase & 1U) != 0) {
+            return recipient;
+        }
+    }
+    return NULL;
 }
 
-uint16_t mote_mail_next_open(const mote_mail_t *mail, uint16_t index)
+void mote_report_set(mote_report_t *report, mote_stage_t stage, mote_status_t status, unsigned enhanced)
 {
-    while (index < mail->recipient_count && !is_open(&mail->recipients[index])) {
-        index++;
+    memset(report, 0, sizeof *report);
+    report->stage = (uint8_t)stage;
+    report->status = (uint8_t)status;
+    if (enhanced != 0) {
+        report->enhanced.klass = (uint8_t)(4 + (enhanced >> 7));
+        report->enhanced.subject = enhanced >> 4 & 7;
+        report->enhanced.detail = enhanced & 15;
     }
-    return index;
 }
 
 void mote_recipient_note(mote_recipient_t *recipient, const mote_report_t *report, mote_span_t text)

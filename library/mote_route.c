@@ -48,11 +48,9 @@ static bool is_route(const mote_route_t *route)
     if (route->kind > MOTE_ROUTE_MX || !is_counted) {
         return false;
     }
-#if !MOTE_FEATURE_MX
-    if (route->kind == MOTE_ROUTE_MX) {
+    if ((route->kind == MOTE_ROUTE_MX && !MOTE_FEATURE_MX) || (route->kind == MOTE_ROUTE_LOCAL && !MOTE_FEATURE_LOCAL)) {
         return false;
     }
-#endif
     for (size_t i = 0; i < route->hop_count; i++) {
         if (!is_hop(&route->hops[i], is_relay)) {
             return false;

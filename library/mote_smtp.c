@@ -2,23 +2,9 @@
 
 /* ---- what is true of a state ------------------------------------------------------------------------ */
 
-/* Fields of mote_timeouts_t, in their order there. */
-enum {
-    NO_TIMEOUT, /* in the connect's place, which is not the session's */
-    GREETING_S,
-    EHLO_S,
-    STARTTLS_S,
-    AUTH_S,
-    MAIL_S,
-    RCPT_S,
-    DATA_S,
-    BLOCK_S,
-    FINAL_S,
-    RESET_S,
-    QUIT_S
-};
-MOTE_STATIC_ASSERT(offsetof(mote_timeouts_t, greeting_s) == GREETING_S * sizeof(uint16_t), timeouts_stand_in_order);
-MOTE_STATIC_ASSERT(offsetof(mote_timeouts_t, quit_s) == QUIT_S * sizeof(uint16_t), timeouts_stand_in_order);
+enum { NO_TIMEOUT = MOTE_TIMEOUT_CONNECT }; /* the connect is not the session's */
+MOTE_STATIC_ASSERT(offsetof(mote_timeouts_t, greeting_s) == MOTE_TIMEOUT_GREETING * sizeof(uint16_t), timeouts_stand_in_order);
+MOTE_STATIC_ASSERT(offsetof(mote_timeouts_t, quit_s) == MOTE_TIMEOUT_QUIT * sizeof(uint16_t), timeouts_stand_in_order);
 
 /* Replies that may stand in a state besides the answer to what was asked. */
 enum {
@@ -28,37 +14,43 @@ enum {
 };
 
 /* The last two columns say what the end of the link means: which verdict (PENDING: a note only, the next host may
-   do better), and for recipients from which phase on (SETTLED: for nobody any more). */
+   do better), and for recipients in which phases. */
+enum {
+    CONCERNS_NOBODY = 0,
+    CONCERNS_OPEN = MOTE_PHASES_OPEN,
+    CONCERNS_RECEIVED = MOTE_PHASES(RECEIVED)
+};
+
 typedef struct state_info {
     uint8_t stage;
     uint8_t timeout;
     uint8_t may;
     uint8_t verdict;
-    uint8_t from;
+    uint8_t concerns;
 } state_info_t;
 
-#define ROW(stage, timeout, may, verdict, from)                                                              \
+#define ROW(stage, timeout, may, verdict, concerns)                                                              \
     {                                                                                                        \
-        MOTE_STAGE_##stage, timeout, may, MOTE_VERDICT_##verdict, MOTE_PHASE_##from                          \
+        MOTE_STAGE_##stage, timeout, may, MOTE_VERDICT_##verdict, CONCERNS_##concerns                          \
     }
 
 static const state_info_t state_info[] = {
-    [MOTE_SMTP_AWAIT_GREETING] = ROW(GREETING, GREETING_S, MAY_SAY_ALL, PENDING, CHOSEN), /* 4.5.3.2.1 */
-    [MOTE_SMTP_AWAIT_EHLO] = ROW(EHLO, EHLO_S, 0, PENDING, CHOSEN),
-    [MOTE_SMTP_AWAIT_HELO] = ROW(EHLO, EHLO_S, 0, PENDING, CHOSEN),
-    [MOTE_SMTP_AWAIT_STARTTLS] = ROW(STARTTLS, STARTTLS_S, 0, PENDING, CHOSEN),
-    [MOTE_SMTP_AWAIT_SECURE] = ROW(TLS, STARTTLS_S, 0, PENDING, CHOSEN),
-    [MOTE_SMTP_AWAIT_AUTH] = ROW(AUTH, AUTH_S, MAY_GO_ON, PENDING, CHOSEN),
-    [MOTE_SMTP_AWAIT_MAIL] = ROW(MAIL, MAIL_S, 0, PENDING, CHOSEN),                     /* 4.5.3.2.2 */
-    [MOTE_SMTP_AWAIT_RCPT] = ROW(RCPT, RCPT_S, 0, TRANSIENT, CHOSEN),                   /* 4.5.3.2.3 */
-    [MOTE_SMTP_AWAIT_DATA] = ROW(DATA, DATA_S, MAY_GO_ON, TRANSIENT, RECEIVED),         /* 4.5.3.2.4 */
-    [MOTE_SMTP_AWAIT_CONTENT] = ROW(CONTENT, BLOCK_S, MAY_REFUSE, TRANSIENT, RECEIVED), /* 4.5.3.2.5 */
-    [MOTE_SMTP_AWAIT_FINAL] = ROW(FINAL, FINAL_S, MAY_REFUSE, IN_DOUBT, RECEIVED),      /* 4.5.3.2.6 */
-    [MOTE_SMTP_AWAIT_LONE_DOT] = ROW(FINAL, FINAL_S, MAY_GO_ON, PENDING, CHOSEN),
-    [MOTE_SMTP_AWAIT_RSET] = ROW(MAIL, RESET_S, 0, PENDING, CHOSEN),
-    [MOTE_SMTP_AWAIT_MORE] = ROW(NONE, NO_TIMEOUT, MAY_REFUSE, PENDING, SETTLED),
-    [MOTE_SMTP_AWAIT_QUIT] = ROW(NONE, QUIT_S, MAY_GO_ON | MAY_SAY_ALL, PENDING, SETTLED),
-    [MOTE_SMTP_ENDED] = ROW(NONE, NO_TIMEOUT, 0, PENDING, SETTLED),
+    [MOTE_SMTP_AWAIT_GREETING] = ROW(GREETING, MOTE_TIMEOUT_GREETING, MAY_SAY_ALL, PENDING, OPEN), /* 4.5.3.2.1 */
+    [MOTE_SMTP_AWAIT_EHLO] = ROW(EHLO, MOTE_TIMEOUT_EHLO, 0, PENDING, OPEN),
+    [MOTE_SMTP_AWAIT_HELO] = ROW(EHLO, MOTE_TIMEOUT_EHLO, 0, PENDING, OPEN),
+    [MOTE_SMTP_AWAIT_STARTTLS] = ROW(STARTTLS, MOTE_TIMEOUT_STARTTLS, 0, PENDING, OPEN),
+    [MOTE_SMTP_AWAIT_SECURE] = ROW(TLS, MOTE_TIMEOUT_STARTTLS, 0, PENDING, OPEN),
+    [MOTE_SMTP_AWAIT_AUTH] = ROW(AUTH, MOTE_TIMEOUT_AUTH, MAY_GO_ON, PENDING, OPEN),
+    [MOTE_SMTP_AWAIT_MAIL] = ROW(MAIL, MOTE_TIMEOUT_MAIL, 0, PENDING, OPEN),                     /* 4.5.3.2.2 */
+    [MOTE_SMTP_AWAIT_RCPT] = ROW(RCPT, MOTE_TIMEOUT_RCPT, 0, TRANSIENT, OPEN),                   /* 4.5.3.2.3 */
+    [MOTE_SMTP_AWAIT_DATA] = ROW(DATA, MOTE_TIMEOUT_DATA, MAY_GO_ON, TRANSIENT, RECEIVED),         /* 4.5.3.2.4 */
+    [MOTE_SMTP_AWAIT_CONTENT] = ROW(CONTENT, MOTE_TIMEOUT_BLOCK, MAY_REFUSE, TRANSIENT, RECEIVED), /* 4.5.3.2.5 */
+    [MOTE_SMTP_AWAIT_FINAL] = ROW(FINAL, MOTE_TIMEOUT_FINAL, MAY_REFUSE, IN_DOUBT, RECEIVED),      /* 4.5.3.2.6 */
+    [MOTE_SMTP_AWAIT_LONE_DOT] = ROW(FINAL, MOTE_TIMEOUT_FINAL, MAY_GO_ON, PENDING, OPEN),
+    [MOTE_SMTP_AWAIT_RSET] = ROW(MAIL, MOTE_TIMEOUT_RESET, 0, PENDING, OPEN),
+    [MOTE_SMTP_AWAIT_MORE] = ROW(NONE, NO_TIMEOUT, MAY_REFUSE, PENDING, NOBODY),
+    [MOTE_SMTP_AWAIT_QUIT] = ROW(NONE, MOTE_TIMEOUT_QUIT, MAY_GO_ON | MAY_SAY_ALL, PENDING, NOBODY),
+    [MOTE_SMTP_ENDED] = ROW(NONE, NO_TIMEOUT, 0, PENDING, NOBODY),
 };
 
 /* What the speaking half says next. */
@@ -174,70 +166,60 @@ static void tell(const mote_smtp_t *smtp, mote_event_t event, mote_span_t bytes)
 /* ---- recipients and their verdicts ------------------------------------------------------------------ */
 
 /* Why: the reply just heard, or a status with an enhanced code of ours (RFC 3463), in one word. */
-typedef uint32_t cause_t;
-#define CAUSE(status, klass, subject, detail)                                                                \
-    ((cause_t)(status) | (cause_t)(klass) << 8 | (cause_t)(subject) << 16 | (cause_t)(detail) << 24)
-#define CAUSE_REPLY ((cause_t)0)
-#define CAUSE_HELD ((cause_t)1 << 31)     /* an account or configuration fault; goes with another cause */
-#define CAUSE_AS_NOTED ((cause_t)1 << 30) /* what was written down before stands */
+typedef unsigned cause_t;
+#define CAUSE(status, enhanced) ((cause_t)(status) | (enhanced) << 8)
+#define CAUSE_REPLY 0U
+#define CAUSE_HELD 0x80U /* an account or configuration fault; goes with another cause */
+
+MOTE_STATIC_ASSERT(MOTE_STATUS_COUNT <= CAUSE_HELD, a_status_leaves_room_for_held);
 
 static bool is_reply(cause_t cause)
 {
     return (cause & ~CAUSE_HELD) == CAUSE_REPLY;
 }
 
-/* The first recipient from index on in a phase; the count if there is none. */
-static uint16_t find_phase(const mote_smtp_t *smtp, uint16_t index, mote_phase_t phase)
+/* The first recipient in one of the phases; NULL if there is none. */
+static mote_recipient_t *find(const mote_smtp_t *smtp, unsigned phases)
 {
-    const mote_mail_t *mail = smtp->mail;
-
-    while (index < mail->recipient_count && mail->recipients[index].phase != phase) {
-        index++;
-    }
-    return index;
-}
-
-static bool has_phase(const mote_smtp_t *smtp, uint16_t index, mote_phase_t phase)
-{
-    return find_phase(smtp, index, phase) < smtp->mail->recipient_count;
+    return mote_mail_find(smtp->mail, smtp->mail->recipients, phases);
 }
 
 static bool has_open(const mote_smtp_t *smtp)
 {
-    return mote_mail_next_open(smtp->mail, 0) < smtp->mail->recipient_count;
+    return find(smtp, MOTE_PHASES_OPEN) != NULL;
+}
+
+/* Who is to be said next. */
+static mote_recipient_t *find_next(const mote_smtp_t *smtp)
+{
+    return mote_mail_find(smtp->mail, &smtp->mail->recipients[smtp->rcpt_said], MOTE_PHASES(CHOSEN));
 }
 
 /* Whom the reply at hand concerns first: its words are kept there while they come. NULL: nobody. */
 static mote_recipient_t *find_hearer(const mote_smtp_t *smtp)
 {
-    mote_mail_t *mail = smtp->mail;
-    uint16_t index = mail->recipient_count;
+    unsigned phases = 0;
 
-    if (smtp->state < MOTE_SMTP_AWAIT_RCPT) {
-        index = mote_mail_next_open(mail, 0);
-    } else if (smtp->state == MOTE_SMTP_AWAIT_RCPT) {
-        index = find_phase(smtp, 0, MOTE_PHASE_OFFERED);
-    } else if (smtp->state <= MOTE_SMTP_AWAIT_FINAL) {
-        index = find_phase(smtp, 0, MOTE_PHASE_RECEIVED);
-    }
-    if (index == mail->recipient_count || is_drained(smtp)) {
+    if (is_drained(smtp)) {
         return NULL;
     }
-    return &mail->recipients[index];
+    if (smtp->state < MOTE_SMTP_AWAIT_RCPT) {
+        phases = MOTE_PHASES_OPEN;
+    } else if (smtp->state == MOTE_SMTP_AWAIT_RCPT) {
+        phases = MOTE_PHASES(OFFERED);
+    } else if (smtp->state <= MOTE_SMTP_AWAIT_FINAL) {
+        phases = MOTE_PHASES(RECEIVED);
+    }
+    return find(smtp, phases);
 }
 
 static void fill_report(const mote_smtp_t *smtp, cause_t cause, mote_report_t *report)
 {
     const mote_reply_t *reply = &smtp->reply;
 
-    memset(report, 0, sizeof *report);
-    report->stage = state_info[smtp->state].stage;
+    mote_report_set(report, (mote_stage_t)state_info[smtp->state].stage, (mote_status_t)(cause & 0x7F), cause >> 8);
     report->held = (cause & CAUSE_HELD) != 0;
     if (!is_reply(cause)) {
-        report->status = (uint8_t)cause;
-        report->enhanced.klass = (uint8_t)(cause >> 8);
-        report->enhanced.subject = (uint8_t)(cause >> 16);
-        report->enhanced.detail = cause >> 24 & 15;
         return;
     }
     report->code = reply->code;
@@ -249,34 +231,27 @@ static void fill_report(const mote_smtp_t *smtp, cause_t cause, mote_report_t *r
     }
 }
 
-/* Writes down why, and gives the verdict if there is one. */
-static void conclude(const mote_smtp_t *smtp, mote_recipient_t *recipient, mote_verdict_t verdict, cause_t cause,
-                     mote_span_t words)
+static void settle(const mote_smtp_t *smtp, mote_recipient_t *recipient, mote_verdict_t verdict)
 {
-    mote_report_t report;
-
-    if (cause != CAUSE_AS_NOTED) {
-        fill_report(smtp, cause, &report);
-        mote_recipient_note(recipient, &report, words);
-    }
     if (verdict != MOTE_VERDICT_PENDING) {
         mote_recipient_settle(recipient, verdict);
         tell(smtp, MOTE_EVENT_VERDICT, recipient->address);
     }
 }
 
-/* The same for all that are open from a phase on: RECEIVED, or CHOSEN for everybody. A reply's words stand in one of
-   their buffers and go from there to the others. */
-static void conclude_open(const mote_smtp_t *smtp, mote_phase_t from, mote_verdict_t verdict, cause_t cause)
+/* For all that are in these phases: writes down why, and gives the verdict if there is one. A reply's words stand in
+   the buffer of one of them and go from there to the others. */
+static void conclude(const mote_smtp_t *smtp, unsigned phases, mote_verdict_t verdict, cause_t cause)
 {
-    mote_mail_t *mail = smtp->mail;
-    const mote_recipient_t *hearer = find_hearer(smtp);
-    mote_span_t words = is_reply(cause) && hearer != NULL ? mote_buffer_span(&hearer->text) : nothing;
+    const mote_recipient_t *hearer = is_reply(cause) ? find_hearer(smtp) : NULL;
+    mote_span_t words = hearer != NULL ? mote_buffer_span(&hearer->text) : nothing;
+    mote_recipient_t *recipient = smtp->mail->recipients;
+    mote_report_t report;
 
-    for (uint16_t i = mote_mail_next_open(mail, 0); i < mail->recipient_count; i = mote_mail_next_open(mail, i + 1U)) {
-        if (mail->recipients[i].phase >= from) { /* NOLINT(clang-analyzer-core.NullDereference): the count says so */
-            conclude(smtp, &mail->recipients[i], verdict, cause, words);
-        }
+    fill_report(smtp, cause, &report);
+    for (; (recipient = mote_mail_find(smtp->mail, recipient, phases)) != NULL; recipient++) {
+        mote_recipient_note(recipient, &report, words);
+        settle(smtp, recipient, verdict);
     }
 }
 
@@ -318,14 +293,16 @@ static void wipe_room(mote_smtp_t *smtp)
 /* Nothing more is done here for those that are open. Who was never asked has a report too. */
 static void conclude_session(mote_smtp_t *smtp)
 {
-    mote_mail_t *mail = smtp->mail;
+    mote_recipient_t *recipient = smtp->mail->recipients;
+    mote_report_t report;
 
     if (smtp->end == MOTE_SMTP_RUNNING) {
         smtp->end = has_open(smtp) ? MOTE_SMTP_NEXT_HOST : MOTE_SMTP_DONE;
     }
-    for (uint16_t i = mote_mail_next_open(mail, 0); i < mail->recipient_count; i = mote_mail_next_open(mail, i + 1U)) {
-        if (mail->recipients[i].report.stage == MOTE_STAGE_NONE) {
-            conclude(smtp, &mail->recipients[i], MOTE_VERDICT_PENDING, CAUSE(MOTE_ERR_LINK_LOST, 4, 4, 2), nothing);
+    fill_report(smtp, CAUSE(MOTE_ERR_LINK_LOST, MOTE_ENHANCED(4, 4, 2)), &report);
+    for (; (recipient = mote_mail_find(smtp->mail, recipient, MOTE_PHASES_OPEN)) != NULL; recipient++) {
+        if (recipient->report.stage == MOTE_STAGE_NONE) {
+            mote_recipient_note(recipient, &report, nothing);
         }
     }
 }
@@ -350,7 +327,7 @@ static void quit(mote_smtp_t *smtp)
 /* This host does not serve: why is written down for those who go on. */
 static void leave_host(mote_smtp_t *smtp, cause_t cause)
 {
-    conclude_open(smtp, MOTE_PHASE_CHOSEN, MOTE_VERDICT_PENDING, cause);
+    conclude(smtp, MOTE_PHASES_OPEN, MOTE_VERDICT_PENDING, cause);
     quit(smtp);
 }
 
@@ -360,7 +337,7 @@ static void break_off(mote_smtp_t *smtp, cause_t cause, bool is_cut)
     const state_info_t *info = &state_info[smtp->state];
     mote_verdict_t verdict = is_drained(smtp) ? MOTE_VERDICT_PENDING : (mote_verdict_t)info->verdict;
 
-    conclude_open(smtp, (mote_phase_t)info->from, verdict, cause);
+    conclude(smtp, info->concerns, verdict, cause);
     end(smtp, is_cut);
 }
 
@@ -372,16 +349,16 @@ static void lose_link(mote_smtp_t *smtp, mote_status_t status, bool is_cut)
     if (is_securing && smtp->hop->tls == MOTE_TLS_OPPORTUNISTIC) {
         smtp->end = MOTE_SMTP_IN_CLEAR;
     }
-    break_off(smtp, CAUSE(status, 4, 4, 2), is_cut);
+    break_off(smtp, CAUSE(status, MOTE_ENHANCED(4, 4, 2)), is_cut);
 }
 
 /* A reply that cannot stand here, or is none: the two are out of step, and nothing is guessed. */
 static void break_step(mote_smtp_t *smtp)
 {
     if (smtp->state == MOTE_SMTP_AWAIT_MAIL && !is_drained(smtp)) {
-        conclude_open(smtp, MOTE_PHASE_CHOSEN, MOTE_VERDICT_TRANSIENT, CAUSE(MOTE_ERR_PROTOCOL, 4, 5, 0));
+        conclude(smtp, MOTE_PHASES_OPEN, MOTE_VERDICT_TRANSIENT, CAUSE(MOTE_ERR_PROTOCOL, MOTE_ENHANCED(4, 5, 0)));
     }
-    break_off(smtp, CAUSE(MOTE_ERR_PROTOCOL, 4, 5, 0), smtp->state != MOTE_SMTP_AWAIT_QUIT);
+    break_off(smtp, CAUSE(MOTE_ERR_PROTOCOL, MOTE_ENHANCED(4, 5, 0)), smtp->state != MOTE_SMTP_AWAIT_QUIT);
 }
 
 /* ---- the transaction -------------------------------------------------------------------------------- */
@@ -402,10 +379,10 @@ static cause_t why_not_here(const mote_smtp_t *smtp)
     const mote_source_t *source = smtp->mail->source;
 
     if (source->is_8bit == MOTE_YES && !offers(smtp, EXT_8BITMIME)) {
-        return CAUSE(MOTE_ERR_EXTENSION, 5, 6, 3);
+        return CAUSE(MOTE_ERR_EXTENSION, MOTE_ENHANCED(5, 6, 3));
     }
     if (source->wire_size >= 0 && smtp->size_limit != 0 && (uint32_t)source->wire_size > smtp->size_limit) {
-        return CAUSE(MOTE_ERR_TOO_LARGE, 5, 3, 4);
+        return CAUSE(MOTE_ERR_TOO_LARGE, MOTE_ENHANCED(5, 3, 4));
     }
     return CAUSE_REPLY;
 }
@@ -440,7 +417,7 @@ static void begin_transaction(mote_smtp_t *smtp)
         set(smtp, FLAG_IS_GROUP);
     }
     if (cause != CAUSE_REPLY) {
-        conclude_open(smtp, MOTE_PHASE_CHOSEN, MOTE_VERDICT_PERMANENT, cause);
+        conclude(smtp, MOTE_PHASES_OPEN, MOTE_VERDICT_PERMANENT, cause);
         finish(smtp, false);
     }
 }
@@ -448,7 +425,7 @@ static void begin_transaction(mote_smtp_t *smtp)
 /* An account or configuration fault: nobody is refused for it, everybody waits for somebody to mend it. */
 static void hold(mote_smtp_t *smtp, cause_t cause)
 {
-    conclude_open(smtp, MOTE_PHASE_CHOSEN, MOTE_VERDICT_TRANSIENT, cause | CAUSE_HELD);
+    conclude(smtp, MOTE_PHASES_OPEN, MOTE_VERDICT_TRANSIENT, cause | CAUSE_HELD);
     set(smtp, FLAG_AUTH_FAILED);
 }
 
@@ -488,7 +465,7 @@ static void begin_auth(mote_smtp_t *smtp)
     ask(smtp, MOTE_SMTP_AWAIT_AUTH, SAY_AUTH);
     status = choose_mechanism(smtp, &credentials);
     if (status != MOTE_OK) {
-        hold(smtp, CAUSE(status, 4, 7, 0));
+        hold(smtp, CAUSE(status, MOTE_ENHANCED(4, 7, 0)));
         quit(smtp);
         return;
     }
@@ -533,13 +510,13 @@ static void end_transaction(mote_smtp_t *smtp, bool needs_reset)
 static bool has_rcpt_to_say(const mote_smtp_t *smtp)
 {
     return !has(smtp, FLAG_IS_FULL) && smtp->rcpt_count < MOTE_TRANSACTION_RECIPIENT_COUNT &&
-           has_phase(smtp, smtp->rcpt_said, MOTE_PHASE_CHOSEN);
+           find_next(smtp) != NULL;
 }
 
 /* QUIT may ride in this flight: nothing else follows on this session. */
 static bool is_last_flight(const mote_smtp_t *smtp)
 {
-    return is_group(smtp) && !smtp->settings->keeps_stream && !has_phase(smtp, 0, MOTE_PHASE_CHOSEN);
+    return is_group(smtp) && !smtp->settings->keeps_stream && find(smtp, MOTE_PHASES(CHOSEN)) == NULL;
 }
 
 /* In a group, what follows MAIL and each RCPT. */
@@ -574,11 +551,10 @@ static bool hear_next_of_group(mote_smtp_t *smtp)
 static void drain(mote_smtp_t *smtp)
 {
     bool is_auth = smtp->state == MOTE_SMTP_AWAIT_AUTH;
+    mote_recipient_t *recipient;
 
-    for (uint16_t i = 0; i < smtp->mail->recipient_count; i++) {
-        if (smtp->mail->recipients[i].phase == MOTE_PHASE_OFFERED) {
-            smtp->mail->recipients[i].phase = MOTE_PHASE_CHOSEN; /* to be asked again: it has no verdict yet */
-        }
+    while ((recipient = find(smtp, MOTE_PHASES(OFFERED))) != NULL) {
+        recipient->phase = MOTE_PHASE_CHOSEN; /* to be asked again: it has no verdict yet */
     }
     set(smtp, FLAG_IS_DRAINED);
     if (smtp->skip == 0) {
@@ -601,7 +577,7 @@ static void after_ehlo(mote_smtp_t *smtp)
         ask(smtp, MOTE_SMTP_AWAIT_STARTTLS, SAY_STARTTLS);
     } else if (needs_tls(smtp)) {
         await(smtp, MOTE_SMTP_AWAIT_STARTTLS);
-        leave_host(smtp, CAUSE(MOTE_ERR_TLS_MISSING, 4, 7, 4));
+        leave_host(smtp, CAUSE(MOTE_ERR_TLS_MISSING, MOTE_ENHANCED(4, 7, 4)));
     } else {
         go_on(smtp);
     }
@@ -809,11 +785,11 @@ static void on_auth(mote_smtp_t *smtp)
     } else if (smtp->reply.first_digit == '3') {
         break_step(smtp);
     } else if (smtp->reply.first_digit == '4') {
-        conclude_open(smtp, MOTE_PHASE_CHOSEN, MOTE_VERDICT_PENDING, CAUSE_REPLY); /* no fault of the secret: AUTH-13 */
+        conclude(smtp, MOTE_PHASES_OPEN, MOTE_VERDICT_PENDING, CAUSE_REPLY); /* no fault of the secret: AUTH-13 */
         set(smtp, FLAG_AUTH_FAILED);
         drain(smtp);
     } else if (may_try_again(smtp)) {
-        conclude_open(smtp, MOTE_PHASE_CHOSEN, MOTE_VERDICT_PENDING, CAUSE_REPLY);
+        conclude(smtp, MOTE_PHASES_OPEN, MOTE_VERDICT_PENDING, CAUSE_REPLY);
         drain(smtp);
     } else {
         hold(smtp, CAUSE_REPLY);
@@ -855,9 +831,9 @@ static void on_mail(mote_smtp_t *smtp)
     if (code == 530) {
         hold(smtp, CAUSE_REPLY); /* AUTH-15: authentication is wanted, and we had none to give */
     } else if (may_mail_again(smtp)) {
-        conclude_open(smtp, MOTE_PHASE_CHOSEN, MOTE_VERDICT_PENDING, CAUSE_REPLY);
+        conclude(smtp, MOTE_PHASES_OPEN, MOTE_VERDICT_PENDING, CAUSE_REPLY);
     } else {
-        conclude_open(smtp, MOTE_PHASE_CHOSEN, code == 503 ? MOTE_VERDICT_TRANSIENT : verdict_of(smtp), CAUSE_REPLY);
+        conclude(smtp, MOTE_PHASES_OPEN, code == 503 ? MOTE_VERDICT_TRANSIENT : verdict_of(smtp), CAUSE_REPLY);
     }
     drain(smtp);
 }
@@ -875,9 +851,9 @@ static bool is_too_many(const mote_smtp_t *smtp)
 /* The reply to RCPT concerns this recipient alone. */
 static void on_recipient(mote_smtp_t *smtp, mote_recipient_t *recipient)
 {
-    mote_span_t words = mote_buffer_span(&recipient->text);
     mote_verdict_t verdict = verdict_of(smtp);
     cause_t cause = CAUSE_REPLY;
+    mote_report_t report;
 
     if (verdict == MOTE_VERDICT_ACCEPTED) {
         recipient->phase = MOTE_PHASE_RECEIVED;
@@ -890,13 +866,15 @@ static void on_recipient(mote_smtp_t *smtp, mote_recipient_t *recipient)
         cause = CAUSE_HELD; /* AUTH-15 */
         verdict = MOTE_VERDICT_TRANSIENT;
     }
-    conclude(smtp, recipient, verdict, cause, words);
+    fill_report(smtp, cause, &report);
+    mote_recipient_note(recipient, &report, mote_buffer_span(&recipient->text));
+    settle(smtp, recipient, verdict);
 }
 
 static void on_rcpt(mote_smtp_t *smtp)
 {
     if (!is_drained(smtp)) {
-        on_recipient(smtp, &smtp->mail->recipients[find_phase(smtp, 0, MOTE_PHASE_OFFERED)]);
+        on_recipient(smtp, find(smtp, MOTE_PHASES(OFFERED)));
     }
     smtp->received_count = (uint16_t)(smtp->received_count + (smtp->reply.first_digit == '2' ? 1 : 0));
     smtp->rcpt_due--;
@@ -925,7 +903,7 @@ static void on_data(mote_smtp_t *smtp)
         if (code == 530) {
             hold(smtp, CAUSE_REPLY);
         }
-        conclude_open(smtp, MOTE_PHASE_RECEIVED, verdict_of(smtp), CAUSE_REPLY);
+        conclude(smtp, MOTE_PHASES(RECEIVED), verdict_of(smtp), CAUSE_REPLY);
         end_transaction(smtp, true);
     } else if (is_drained(smtp) && (smtp->received_count > 0 || needs_auth(smtp))) {
         end(smtp, true); /* AUTH-26: even a lone dot would send a mail, an empty one */
@@ -941,13 +919,13 @@ static void on_data(mote_smtp_t *smtp)
 /* A refusal that began before the end of data had left: the server has stopped listening. */
 static void on_early_refusal(mote_smtp_t *smtp)
 {
-    conclude_open(smtp, MOTE_PHASE_RECEIVED, verdict_of(smtp), CAUSE_REPLY);
+    conclude(smtp, MOTE_PHASES(RECEIVED), verdict_of(smtp), CAUSE_REPLY);
     end(smtp, true);
 }
 
 static void on_final(mote_smtp_t *smtp)
 {
-    conclude_open(smtp, MOTE_PHASE_RECEIVED, verdict_of(smtp), CAUSE_REPLY);
+    conclude(smtp, MOTE_PHASES(RECEIVED), verdict_of(smtp), CAUSE_REPLY);
     end_transaction(smtp, false);
 }
 
@@ -968,7 +946,7 @@ static void on_421(mote_smtp_t *smtp)
     bool is_content = smtp->state == MOTE_SMTP_AWAIT_CONTENT;
 
     if (smtp->state == MOTE_SMTP_AWAIT_FINAL) {
-        conclude_open(smtp, MOTE_PHASE_RECEIVED, MOTE_VERDICT_TRANSIENT, CAUSE_REPLY);
+        conclude(smtp, MOTE_PHASES(RECEIVED), MOTE_VERDICT_TRANSIENT, CAUSE_REPLY);
     }
     break_off(smtp, CAUSE_REPLY, is_content);
 }
@@ -1288,8 +1266,7 @@ static bool say(mote_smtp_t *smtp)
     bool is_whole;
 
     if (smtp->saying == SAY_RCPT && smtp->skip == 0) {
-        smtp->rcpt_said = find_phase(smtp, smtp->rcpt_said, MOTE_PHASE_CHOSEN);
-        MOTE_ASSERT(smtp->rcpt_said < smtp->mail->recipient_count);
+        smtp->rcpt_said = (uint16_t)(find_next(smtp) - smtp->mail->recipients); /* there is one: say_next_of_group */
     }
     out.skip = smtp->skip;
     write_command(smtp, &out);
@@ -1311,8 +1288,8 @@ static void lose_content(mote_smtp_t *smtp, mote_status_t status)
 {
     bool is_refused = status == MOTE_ERR_CONTENT;
 
-    conclude_open(smtp, MOTE_PHASE_CHOSEN, is_refused ? MOTE_VERDICT_PERMANENT : MOTE_VERDICT_TRANSIENT,
-                  is_refused ? CAUSE(MOTE_ERR_CONTENT, 5, 6, 0) : CAUSE(MOTE_ERR_SOURCE, 4, 3, 0));
+    conclude(smtp, MOTE_PHASES_OPEN, is_refused ? MOTE_VERDICT_PERMANENT : MOTE_VERDICT_TRANSIENT,
+                  is_refused ? CAUSE(MOTE_ERR_CONTENT, MOTE_ENHANCED(5, 6, 0)) : CAUSE(MOTE_ERR_SOURCE, MOTE_ENHANCED(4, 3, 0)));
     end(smtp, true);
 }
 
@@ -1439,17 +1416,18 @@ void mote_smtp_secured(mote_smtp_t *smtp, mote_status_t status, mote_protection_
     ask(smtp, MOTE_SMTP_AWAIT_EHLO, SAY_EHLO);
 }
 
-static uint32_t timeout_ms(const mote_smtp_t *smtp)
+uint32_t mote_smtp_timeout_ms(const mote_smtp_settings_t *settings, unsigned timeout)
 {
     static const uint16_t defaults_s[] = {
-        [GREETING_S] = 300, [EHLO_S] = 300, [STARTTLS_S] = 120, [AUTH_S] = 120,  [MAIL_S] = 300, [RCPT_S] = 300,
-        [DATA_S] = 120,     [BLOCK_S] = 180, [FINAL_S] = 600,   [RESET_S] = 20, [QUIT_S] = 5,
+        [MOTE_TIMEOUT_CONNECT] = 30, [MOTE_TIMEOUT_GREETING] = 300, [MOTE_TIMEOUT_EHLO] = 300,
+        [MOTE_TIMEOUT_STARTTLS] = 120, [MOTE_TIMEOUT_AUTH] = 120, [MOTE_TIMEOUT_MAIL] = 300,
+        [MOTE_TIMEOUT_RCPT] = 300, [MOTE_TIMEOUT_DATA] = 120, [MOTE_TIMEOUT_BLOCK] = 180,
+        [MOTE_TIMEOUT_FINAL] = 600, [MOTE_TIMEOUT_RESET] = 20, [MOTE_TIMEOUT_QUIT] = 5,
     };
-    unsigned timeout = state_info[smtp->state].timeout;
     uint16_t seconds = 0;
 
-    if (smtp->settings->timeouts != NULL) {
-        memcpy(&seconds, (const uint8_t *)smtp->settings->timeouts + timeout * sizeof seconds, sizeof seconds);
+    if (settings->timeouts != NULL) {
+        memcpy(&seconds, (const uint8_t *)settings->timeouts + timeout * sizeof seconds, sizeof seconds);
     }
     return (seconds != 0 ? seconds : defaults_s[timeout]) * UINT32_C(1000);
 }
@@ -1463,7 +1441,7 @@ uint32_t mote_smtp_tick(mote_smtp_t *smtp, uint32_t now_ms)
     if (state_info[smtp->state].timeout == NO_TIMEOUT) {
         return UINT32_MAX;
     }
-    limit_ms = timeout_ms(smtp);
+    limit_ms = mote_smtp_timeout_ms(smtp->settings, state_info[smtp->state].timeout);
     if (waited_ms < limit_ms) {
         return limit_ms - waited_ms;
     }
@@ -1473,16 +1451,21 @@ uint32_t mote_smtp_tick(mote_smtp_t *smtp, uint32_t now_ms)
 
 void mote_smtp_stop(mote_smtp_t *smtp, mote_status_t cause, uint32_t now_ms)
 {
-    cause_t stopped = CAUSE(cause, 4, 4, 7);
+    cause_t stopped = CAUSE(cause, MOTE_ENHANCED(4, 4, 7));
+    mote_recipient_t *recipient;
     mote_smtp_state_t state = (mote_smtp_state_t)smtp->state;
 
     smtp->now_ms = now_ms;
     if (state == MOTE_SMTP_AWAIT_FINAL) {
-        conclude_open(smtp, MOTE_PHASE_RECEIVED, MOTE_VERDICT_IN_DOUBT, stopped);
+        conclude(smtp, MOTE_PHASES(RECEIVED), MOTE_VERDICT_IN_DOUBT, stopped);
     }
     /* Who goes to the next host already keeps the reason for that. */
-    conclude_open(smtp, MOTE_PHASE_CHOSEN, MOTE_VERDICT_TRANSIENT,
-                  smtp->end == MOTE_SMTP_RUNNING ? stopped : CAUSE_AS_NOTED);
+    if (smtp->end == MOTE_SMTP_RUNNING) {
+        conclude(smtp, MOTE_PHASES_OPEN, MOTE_VERDICT_PENDING, stopped);
+    }
+    while ((recipient = find(smtp, MOTE_PHASES_OPEN)) != NULL) {
+        settle(smtp, recipient, MOTE_VERDICT_TRANSIENT);
+    }
     if (state != MOTE_SMTP_ENDED) {
         smtp->end = MOTE_SMTP_DONE;
         end(smtp, true);

@@ -94,12 +94,12 @@ static void note_verdict(watch_t *watch, mote_span_t address, uint32_t now_ms)
 /* Why a host was left: its words, or the cause as it stands in the reports of those concerned. */
 static mote_span_t reason_of(const watch_t *watch, mote_span_t words)
 {
-    uint16_t index = mote_mail_next_open(watch->mail, 0);
+    const mote_recipient_t *recipient = mote_mail_find(watch->mail, watch->mail->recipients, MOTE_PHASES_OPEN);
 
-    if (words.size > 0 || index == watch->mail->recipient_count) {
+    if (words.size > 0 || recipient == NULL) {
         return words;
     }
-    return mote_span_text(mote_status_text((mote_status_t)watch->mail->recipients[index].report.status));
+    return mote_span_text(mote_status_text((mote_status_t)recipient->report.status));
 }
 
 static void tell_line(const watch_t *watch, const char *what, mote_span_t text, uint32_t now_ms)

@@ -77,6 +77,7 @@ typedef struct mote_delivery {
     const mote_route_t *route;
     mote_random_t random;
     mote_buffer_t room;
+    uint32_t now_ms;   /* of the call at hand */
     uint32_t start_ms; /* of the delivery */
     uint32_t since_ms; /* of what it waits for now */
     uint32_t total_ms;

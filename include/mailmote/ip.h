@@ -49,6 +49,9 @@ typedef enum mote_reach {
  */
 mote_status_t mote_ip_parse(mote_span_t text, mote_ip_t *ip);
 
+/** Reads an address literal of a Mailbox (RFC 5321 4.1.3): [192.0.2.1] or [IPv6:2001:db8::1]. Returns as mote_ip_parse. */
+mote_status_t mote_ip_parse_literal(mote_span_t literal, mote_ip_t *ip);
+
 /** As text: 192.0.2.1, 2001:db8::1 (RFC 5952). At most 39 bytes. */
 void mote_ip_write(mote_writer_t *out, const mote_ip_t *ip);
 

@@ -150,8 +150,18 @@ typedef struct mote_mail {
 
 /* ---- for the rooms above: smtp, delivery ---- */
 
-/** The next recipient from index on that the session at hand is for and that has no verdict, or recipient_count. */
-uint16_t mote_mail_next_open(const mote_mail_t *mail, uint16_t index);
+/** Sets of phases. Open: the session at hand is for the recipient, and it has no verdict. */
+#define MOTE_PHASES(phase) (1U << MOTE_PHASE_##phase)
+#define MOTE_PHASES_OPEN (MOTE_PHASES(CHOSEN) | MOTE_PHASES(OFFERED) | MOTE_PHASES(RECEIVED))
+
+/** The first recipient in one of the phases, from this one on (it may stand behind the last); NULL if there is none. */
+mote_recipient_t *mote_mail_find(const mote_mail_t *mail, mote_recipient_t *recipient, unsigned phases);
+
+/** An enhanced code of ours in one octet: class 4 or 5, subjects to 7, details to 15. 0: none. */
+#define MOTE_ENHANCED(klass, subject, detail) (((klass) == 5 ? 0x80U : 0U) | (subject) << 4 | (detail))
+
+/** A report without a reply. */
+void mote_report_set(mote_report_t *report, mote_stage_t stage, mote_status_t status, unsigned enhanced);
 
 /** Writes down why, without a verdict: the last word if no other host is left. text may be empty. After a verdict
  *  nothing is written down any more. */

@@ -181,6 +181,25 @@ bool mote_smtp_is_cut(const mote_smtp_t *smtp);
 /** Whether a greeting was heard and taken: counts as a session of the attempt. */
 bool mote_smtp_was_greeted(const mote_smtp_t *smtp);
 
+/* Fields of mote_timeouts_t, in their order there. */
+enum {
+    MOTE_TIMEOUT_CONNECT,
+    MOTE_TIMEOUT_GREETING,
+    MOTE_TIMEOUT_EHLO,
+    MOTE_TIMEOUT_STARTTLS,
+    MOTE_TIMEOUT_AUTH,
+    MOTE_TIMEOUT_MAIL,
+    MOTE_TIMEOUT_RCPT,
+    MOTE_TIMEOUT_DATA,
+    MOTE_TIMEOUT_BLOCK,
+    MOTE_TIMEOUT_FINAL,
+    MOTE_TIMEOUT_RESET,
+    MOTE_TIMEOUT_QUIT
+};
+
+/** How long to wait: what the caller set, else the default. For the room above, whose connect and handshake it times. */
+uint32_t mote_smtp_timeout_ms(const mote_smtp_settings_t *settings, unsigned timeout);
+
 /** The state's name, as "await-rcpt". */
 const char *mote_smtp_state_text(mote_smtp_state_t state);
 
