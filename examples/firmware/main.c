@@ -1,0 +1,263 @@
+/* A pump that reports: gets an address by DHCP, mails an alert straight to the recipient's own server, and another through a
+   relay with TLS and a password. Sleeps whenever there is nothing to do. */
+#include "board.h"
+#include "console.h"
+#include "firmware.h"
+#include "settings.h"
+
+#include <mailmote/lwip.h>
+#include <mailmote/mbedtls.h>
+
+#include "lwip/dhcp.h"
+#include "lwip/etharp.h"
+#include "lwip/init.h"
+#include "lwip/stats.h"
+#include "lwip/sys.h"
+#include "lwip/timeouts.h"
+
+enum { DHCP_WAIT_MS = 15000, SETTLE_MS = 500, DNS_TCP_BYTES = 512 };
+
+enum { EXIT_ALL_ACCEPTED = 0, EXIT_NOT_ALL = 1, EXIT_NO_ADDRESS = 2, EXIT_NO_SETTINGS = 3, EXIT_LEAK = 4 };
+
+static settings_t settings;
+static struct netif ethernet;
+static unsigned accepted_count;
+static unsigned mail_count;
+
+/* ---- what a delivery needs: all of it static ---- */
+
+static mote_lwip_run_t run;
+static mote_mbedtls_shared_t trust;
+static mote_mbedtls_t tls;
+static uint8_t tls_input[512];
+static uint8_t dns_tcp[DNS_TCP_BYTES];
+static mote_endpoint_t name_servers[DNS_MAX_SERVERS];
+static mote_dns_settings_t dns = { .servers = name_servers, .udp_bytes = 512, .tcp_buffer = dns_tcp, .tcp_capacity = DNS_TCP_BYTES };
+static uint8_t words[96];
+static uint8_t host[64];
+static mote_recipient_t recipient = { .text = { words, sizeof words, 0 }, .host = { host, sizeof host, 0 } };
+static mote_memory_source_t source;
+static mote_mail_t mail = { .recipients = &recipient, .recipient_count = 1, .source = &source.source };
+static bool has_ended;
+
+static mote_status_t give_credentials(void *self, const mote_hop_t *hop, mote_credentials_t *credentials)
+{
+    (void)self, (void)hop;
+    credentials->user = settings.user;
+    credentials->password = settings.password;
+    return settings.user.size > 0 ? MOTE_OK : MOTE_ERR_AUTH;
+}
+
+static mote_hop_t mx = { .port = 25, .tls = MOTE_TLS_OPPORTUNISTIC };
+static mote_hop_t relay = { .tls = MOTE_TLS_VERIFIED, .mechanisms = MOTE_AUTH_PLAIN | MOTE_AUTH_LOGIN, .credentials = give_credentials };
+static mote_route_t route = { .hop_count = 1 };
+static mote_settings_t mote_settings = { .routes = &route, .route_count = 1 };
+
+static void end(mote_lwip_run_t *ended)
+{
+    (void)ended;
+    has_ended = true;
+}
+
+/* ---- the loop ---- */
+
+static void turn(void *unused)
+{
+    (void)unused;
+    board_poll(&ethernet);
+}
+
+static void wait_for_something(void)
+{
+    board_poll(&ethernet);
+    sys_check_timeouts();
+    board_sleep();
+}
+
+uint32_t firmware_random(void)
+{
+    uint32_t number = 0;
+
+    (void)host_random(NULL, (uint8_t *)&number, sizeof number);
+    return number;
+}
+
+static bool wait_for_address(void)
+{
+    uint32_t begun_ms = sys_now();
+
+    while (dhcp_supplied_address(&ethernet) == 0) {
+        if (sys_now() - begun_ms > DHCP_WAIT_MS) {
+            return false;
+        }
+        wait_for_something();
+    }
+    dns.server_count = (uint8_t)mote_lwip_dns_servers(name_servers, DNS_MAX_SERVERS);
+    if (settings.name_server.family != 0) {
+        name_servers[0].ip = settings.name_server;
+        name_servers[0].port = 53;
+        dns.server_count = 1;
+    }
+    return true;
+}
+
+static void start_network(void)
+{
+    lwip_init();
+    (void)netif_add(&ethernet, NULL, NULL, NULL, NULL, board_ethernet, netif_input);
+    netif_set_default(&ethernet);
+    netif_set_up(&ethernet);
+    (void)dhcp_start(&ethernet);
+}
+
+static void start_tls(void)
+{
+    memory_start(settings.arena);
+    memory_set_clock(settings.has_clock);
+    mote_mbedtls_shared_init(&trust);
+    trust.session_limit = 1;
+    trust.between_steps = turn; /* a handshake takes seconds on a small device: frames are taken in between */
+    if (settings.ca.size > 0) {
+        (void)mote_mbedtls_add_ca_in_place(&trust, settings.ca);
+    }
+}
+
+/* ---- alerts ---- */
+
+static void tell_verdict(const char *way, uint32_t begun_ms)
+{
+    console_text(way);
+    console_text(": ");
+    console_text(mote_verdict_text((mote_verdict_t)recipient.verdict));
+    console_text(", ");
+    console_text(mote_stage_text((mote_stage_t)recipient.report.stage));
+    console_text(", ");
+    console_text(mote_status_text((mote_status_t)recipient.report.status));
+    console_text(", ");
+    console_span(mote_buffer_span(&recipient.host));
+    console_text(": ");
+    console_number(recipient.report.code);
+    console_text(" ");
+    console_span(mote_buffer_span(&recipient.text));
+    console_line(", ", sys_now() - begun_ms, " ms");
+}
+
+static void send_alert(const char *way, mote_span_t message)
+{
+    uint32_t begun_ms = sys_now();
+    mote_status_t status;
+
+    mote_lwip_run_init(&run, (mote_random_t){ host_random, NULL });
+    mote_mbedtls_init(&tls, &trust, &mote_lwip_port, &run.lwip, tls_input, sizeof tls_input);
+    run.port = &mote_mbedtls_port;
+    run.self = &tls;
+    run.ended = end;
+    mote_memory_source_init(&source, message);
+    source.source.is_stable = true;
+    mail.reverse_path = settings.from;
+    recipient.address = settings.to;
+    has_ended = false;
+    mail_count++;
+    status = mote_lwip_start(&run, &mote_settings, &dns, &mail);
+    if (status != MOTE_OK) {
+        console_text(way);
+        console_text(": cannot start: ");
+        console_text(mote_status_text(status));
+        console_text("\n");
+        return;
+    }
+    while (!has_ended) {
+        wait_for_something();
+    }
+    accepted_count += recipient.verdict == MOTE_VERDICT_ACCEPTED;
+    tell_verdict(way, begun_ms);
+}
+
+static void send_both(void)
+{
+    static const mote_span_t direct = MOTE_SPAN("X-Mark: MX\r\nSubject: Pump 7\r\n\r\nThe flow has stopped.\r\n.\r\n..\r\nThat is all.\r\n");
+    static const mote_span_t relayed = MOTE_SPAN("X-Mark: relay\r\nSubject: Pump 7\r\n\r\nThe flow has stopped.\r\n.\r\nThat is all.\r\n");
+
+    route.kind = MOTE_ROUTE_MX;
+    route.hops = &mx;
+    send_alert("MX", direct);
+    if (settings.relay.size > 0) {
+        route.kind = MOTE_ROUTE_RELAY;
+        route.hops = &relay;
+        relay.host = settings.relay;
+        relay.port = settings.relay_port;
+        relay.implicit = settings.is_implicit;
+        send_alert("relay", relayed);
+    }
+}
+
+/* One line that scripts/firmware reads. */
+static void tell_marks(void)
+{
+    console_text("marks: board ");
+    console_text(board_name);
+    console_text(" mails ");
+    console_number(mail_count);
+    console_text(" accepted ");
+    console_number(accepted_count);
+    console_text(" stack ");
+    console_number(stack_used());
+    console_text(" of ");
+    console_number(stack_size());
+    console_text(" arena ");
+    console_number(arena_peak());
+    console_text(" of ");
+    console_number(arena_size());
+    console_text(" mem ");
+    console_number(lwip_stats.mem.max);
+    console_text(" pbufs ");
+    console_number(lwip_stats.memp[MEMP_PBUF_POOL]->max);
+    console_line(" static ", static_bytes(), "");
+}
+
+/* The last FIN wants its acknowledgement. */
+static void settle(void)
+{
+    uint32_t begun_ms = sys_now();
+
+    while (sys_now() - begun_ms < SETTLE_MS) {
+        wait_for_something();
+    }
+}
+
+/* Whether the mails have left something behind: arena (but for the CA), pbufs, segments. */
+static bool has_leaked(unsigned arena_before)
+{
+    return arena_used() != arena_before || lwip_stats.memp[MEMP_PBUF_POOL]->used > 0 || lwip_stats.memp[MEMP_TCP_SEG]->used > 0 ||
+           lwip_stats.memp[MEMP_UDP_PCB]->used > 1; /* DHCP's */
+}
+
+int firmware_run(void)
+{
+    unsigned arena_before;
+
+    console_text("mailmote on ");
+    console_text(board_name);
+    console_text("\n");
+    if (!settings_read(&settings)) {
+        console_text("settings: none, or a line that makes no sense\n");
+        return EXIT_NO_SETTINGS;
+    }
+    start_network();
+    start_tls();
+    arena_before = arena_used();
+    for (unsigned i = 0; i < settings.rounds; i++) {
+        if (!wait_for_address()) {
+            console_text("DHCP: no answer\n");
+            return EXIT_NO_ADDRESS;
+        }
+        send_both();
+    }
+    settle();
+    tell_marks();
+    if (has_leaked(arena_before)) {
+        console_text("leak: something was not given back\n");
+        return EXIT_LEAK;
+    }
+    return accepted_count == mail_count ? EXIT_ALL_ACCEPTED : EXIT_NOT_ALL;
+}

@@ -1,0 +1,82 @@
+/* What mbedTLS wants from a platform: memory out of an arena, the time, random bytes. */
+#include "firmware.h"
+
+#include "lwip/sys.h"
+
+#include <mbedtls/memory_buffer_alloc.h>
+#include <mbedtls/platform.h>
+#include <mbedtls/platform_util.h>
+#include <psa/crypto.h>
+
+#include <string.h>
+#include <time.h>
+
+static unsigned char arena[ARENA_BYTES] __attribute__((aligned(8)));
+static uint32_t started_s; /* seconds since 1970 at reset; 0: the clock is not set */
+
+void memory_set_clock(bool is_set)
+{
+    started_s = is_set ? host_time() - sys_now() / 1000 : 0;
+}
+
+static mbedtls_time_t now(mbedtls_time_t *time)
+{
+    mbedtls_time_t seconds = (mbedtls_time_t)started_s + sys_now() / 1000;
+
+    if (time != NULL) {
+        *time = seconds;
+    }
+    return seconds;
+}
+
+mbedtls_ms_time_t mbedtls_ms_time(void)
+{
+    return sys_now();
+}
+
+struct tm *mbedtls_platform_gmtime_r(const mbedtls_time_t *time, struct tm *room)
+{
+    time_t seconds = (time_t)*time;
+
+    return gmtime_r(&seconds, room);
+}
+
+psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context_t *context, uint8_t *output, size_t size,
+                                             size_t *length)
+{
+    (void)context;
+    *length = size;
+    return host_random(NULL, output, size) == MOTE_OK ? PSA_SUCCESS : PSA_ERROR_INSUFFICIENT_ENTROPY;
+}
+
+static size_t arena_limit;
+
+void memory_start(unsigned limit)
+{
+    arena_limit = limit > 0 && limit < sizeof arena ? limit : sizeof arena;
+    mbedtls_memory_buffer_alloc_init(arena, arena_limit);
+    mbedtls_platform_set_time(now);
+}
+
+unsigned arena_peak(void)
+{
+    size_t bytes;
+    size_t blocks;
+
+    mbedtls_memory_buffer_alloc_max_get(&bytes, &blocks);
+    return (unsigned)bytes;
+}
+
+unsigned arena_used(void)
+{
+    size_t bytes;
+    size_t blocks;
+
+    mbedtls_memory_buffer_alloc_cur_get(&bytes, &blocks);
+    return (unsigned)bytes;
+}
+
+unsigned arena_size(void)
+{
+    return (unsigned)arena_limit;
+}

@@ -1,0 +1,23 @@
+/* What the device is told: lines `key value` of a file that semihosting lends. A product keeps them in flash. */
+#ifndef SETTINGS_H
+#define SETTINGS_H
+
+#include <mailmote/ip.h>
+
+typedef struct settings {
+    mote_span_t from, to;          /* of every alert */
+    mote_span_t relay;             /* host: a second alert goes through it, with STARTTLS or (implicit) TLS */
+    mote_span_t user, password;    /* for the relay */
+    mote_ip_t name_server;         /* family 0: those that DHCP names */
+    mote_span_t ca;                /* the trusted CA, DER */
+    uint16_t relay_port;
+    bool is_implicit;
+    bool has_clock;
+    uint16_t arena;                /* bytes of mbedTLS's arena to use; 0: all */
+    uint16_t rounds;               /* how often all of it is done */
+} settings_t;
+
+/** Reads the file that the command line names, else the defaults, which name nobody. False: it makes no sense. */
+bool settings_read(settings_t *settings);
+
+#endif
