@@ -1176,6 +1176,18 @@ static void on_session_end(mote_delivery_t *delivery)
     }
 }
 
+/* A session that would wait for a next mail ends where this mail goes on to another next hop. */
+static bool leave_idle(mote_delivery_t *delivery)
+{
+    mote_smtp_t *smtp = &delivery->at.smtp;
+
+    if (mote_smtp_state(smtp) != MOTE_SMTP_AWAIT_MORE || find_waiting(delivery) == NULL) {
+        return false;
+    }
+    mote_smtp_quit(smtp, delivery->now_ms);
+    return true;
+}
+
 /* The mail's part is over. Another next hop does not wait for the reply to QUIT; a next mail may come. */
 static bool end_early(mote_delivery_t *delivery)
 {
@@ -1186,13 +1198,10 @@ static bool end_early(mote_delivery_t *delivery)
         return false;
     }
     if (mote_smtp_state(smtp) == MOTE_SMTP_AWAIT_MORE) {
-        if (!has_more_hops) {
-            settle_duplicates(delivery);
-            set(delivery, FLAG_KEEPS_STREAM);
-            delivery->state = MOTE_DELIVERY_ENDED;
-            return true;
-        }
-        mote_smtp_quit(smtp, delivery->now_ms);
+        settle_duplicates(delivery);
+        set(delivery, FLAG_KEEPS_STREAM);
+        delivery->state = MOTE_DELIVERY_ENDED;
+        return true;
     }
     if (mote_smtp_state(smtp) == MOTE_SMTP_AWAIT_QUIT && has_more_hops) {
         mote_span_t bytes;
@@ -1219,6 +1228,7 @@ static uint32_t await_session(mote_delivery_t *delivery)
 #if MOTE_FEATURE_TLS
         has_moved |= secure_session(delivery);
 #endif
+        has_moved |= leave_idle(delivery);
         wait_ms = mote_smtp_tick(smtp, delivery->now_ms);
         if (mote_smtp_state(smtp) == MOTE_SMTP_ENDED) {
             on_session_end(delivery);

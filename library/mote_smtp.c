@@ -406,7 +406,11 @@ static void finish(mote_smtp_t *smtp, bool needs_reset)
 static void begin_transaction(mote_smtp_t *smtp)
 {
     cause_t cause = why_not_here(smtp);
+    mote_recipient_t *recipient;
 
+    while ((recipient = find(smtp, MOTE_PHASES(OFFERED))) != NULL) {
+        recipient->phase = MOTE_PHASE_CHOSEN; /* in a group that came to nothing, here or elsewhere */
+    }
     ask(smtp, MOTE_SMTP_AWAIT_MAIL, SAY_MAIL);
     smtp->rcpt_said = 0;
     smtp->rcpt_due = 0;
@@ -551,11 +555,7 @@ static bool hear_next_of_group(mote_smtp_t *smtp)
 static void drain(mote_smtp_t *smtp)
 {
     bool is_auth = smtp->state == MOTE_SMTP_AWAIT_AUTH;
-    mote_recipient_t *recipient;
 
-    while ((recipient = find(smtp, MOTE_PHASES(OFFERED))) != NULL) {
-        recipient->phase = MOTE_PHASE_CHOSEN; /* to be asked again: it has no verdict yet */
-    }
     set(smtp, FLAG_IS_DRAINED);
     if (smtp->skip == 0) {
         smtp->saying = SAY_NOTHING; /* a command begun is ended; no other begins */
@@ -1142,7 +1142,7 @@ static void write_auth(mote_smtp_t *smtp, mote_writer_t *out)
     mote_credentials_t credentials;
 
     if (ask_credentials(smtp, &credentials) != MOTE_OK) {
-        mote_write_u8(out, '*'); /* they were there a moment ago */
+        set(smtp, FLAG_AUTH_FAILED); /* they were there a moment ago */
         return;
     }
     if (smtp->saying == SAY_AUTH) {
@@ -1270,6 +1270,11 @@ static bool say(mote_smtp_t *smtp)
     }
     out.skip = smtp->skip;
     write_command(smtp, &out);
+    if (smtp->saying <= SAY_ANSWER && has(smtp, FLAG_AUTH_FAILED)) {
+        hold(smtp, CAUSE(MOTE_ERR_AUTH, MOTE_ENHANCED(4, 7, 0)));
+        end(smtp, true); /* part of the line may have left: nothing may follow it */
+        return false;
+    }
     is_whole = !mote_writer_overflowed(&out);
     if (!is_whole && start > 0) {
         return false;

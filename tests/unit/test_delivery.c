@@ -217,6 +217,8 @@ static const struct {
       "ops@a.example", "a", "2001:db8::1 192.0.2.1 192.0.2.2 2001:db8::2 ", 0, 0 }, /* S1, DNS-55, PERF-7 */
     { "421 at the greeting: the next", ONE_HOST "a.example MX 20 y.a.example\ny.a.example A 192.0.2.2\n",
       { { .ip = "192.0.2.1", .greeting = "421 busy" }, { .ip = "192.0.2.2" } }, "ops@a.example", "a", "192.0.2.1 192.0.2.2 ", 0, 0 },
+    { "421 to MAIL in a group: the next", ONE_HOST "a.example MX 20 y.a.example\ny.a.example A 192.0.2.2\n",
+      { { .ip = "192.0.2.1", .mail = "421 no" }, { .ip = "192.0.2.2" } }, "ops@a.example", "a", "192.0.2.1 192.0.2.2 ", 0, 0 }, /* S10 */
     { "554 at every greeting is soft", ONE_HOST, { { .ip = "192.0.2.1", .greeting = "554 no" } }, "ops@a.example", "t", "192.0.2.1 ", 0, 0 },
     { "550 at RCPT: not the next", ONE_HOST "a.example MX 20 y.a.example\ny.a.example A 192.0.2.2\n",
       { { .ip = "192.0.2.1", .rcpt = "550 no" }, { .ip = "192.0.2.2" } }, "ops@a.example", "p", "192.0.2.1 ", 0, 0 },
@@ -527,6 +529,28 @@ static void next_mail(void **state)
     }
 }
 
+/* The stream kept cannot serve the first of the new mail's hops, and nothing is heard on it: the other's turn is now. */
+static void next_mail_elsewhere(void **state)
+{
+    fake_server_t servers[] = { { .ip = "192.0.2.9", .ehlo = "250 fake" }, { .ip = "192.0.2.1" } };
+
+    (void)state;
+    set_up(ONE_HOST "smtp.example.net A 192.0.2.9\n", servers, 2, "ops@relayed.example dev@relayed.example dev@a.example");
+    bench.settings.smtp.keeps_stream = true;
+    bench.mail.recipient_count = 1;
+    assert_int_equal(start(), MOTE_OK);
+    run();
+    bench.fake.is_over = false;
+    bench.mail.recipients = &bench.recipients[1];
+    bench.mail.recipient_count = 2;
+    bench.source.source.is_8bit = MOTE_YES;
+    assert_int_equal(mote_delivery_next(&bench.delivery, &bench.mail, bench.now_ms), MOTE_OK);
+    (void)mote_delivery_step(&bench.delivery, bench.now_ms);
+    assert_true(mote_delivery_has_ended(&bench.delivery)); /* no time has passed */
+    assert_int_equal(bench.recipients[1].verdict, MOTE_VERDICT_PERMANENT);
+    assert_int_equal(bench.recipients[2].verdict, MOTE_VERDICT_ACCEPTED);
+}
+
 static void reports(void **state)
 {
     fake_server_t server = { .ip = "192.0.2.1", .rcpt = "550 5.1.1 no such user" };
@@ -555,7 +579,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verdicts),         cmocka_unit_test(every_call_fails), cmocka_unit_test(stop_anywhere),
         cmocka_unit_test(refused_at_start), cmocka_unit_test(mailbox_verdicts), cmocka_unit_test(total_timeout),
-        cmocka_unit_test(next_mail),        cmocka_unit_test(reports),          cmocka_unit_test(literals),
+        cmocka_unit_test(next_mail),        cmocka_unit_test(next_mail_elsewhere), cmocka_unit_test(reports),          cmocka_unit_test(literals),
         cmocka_unit_test(relays_in_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

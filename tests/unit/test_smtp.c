@@ -261,6 +261,39 @@ static void secrets(void **state)
     }
 }
 
+/* There while the mechanism was chosen, gone when the line is written. */
+static mote_status_t give_once(void *self, const mote_hop_t *hop, mote_credentials_t *credentials)
+{
+    unsigned *count = self;
+
+    (void)give(NULL, hop, credentials);
+    return (*count)++ == 0 ? MOTE_OK : MOTE_ERR_AUTH;
+}
+
+/* AUTH-3: then nothing is said in its place, and no mail goes without. */
+static void secrets_gone(void **state)
+{
+    static const char *const script[] = { "220 mx\r\n", "250-mx\r\n250-PIPELINING\r\n250 AUTH PLAIN\r\n", NULL };
+    unsigned count = 0;
+    world_t world;
+
+    (void)state;
+    set_up(&world);
+    world.settings.observer = observer_of(&world);
+    world.hop.mechanisms = MOTE_AUTH_PLAIN;
+    world.hop.credentials = give_once;
+    world.hop.credentials_self = &count;
+    world.hop.allows_plaintext_auth = true;
+    start(&world);
+    talk(&world, script);
+    assert_true(strstr(world.said, ">EHLO device.example.org") != NULL);
+    assert_null(strstr(strchr(world.said, '>') + 1, "\n>"));
+    assert_int_equal(mote_smtp_state(&world.smtp), MOTE_SMTP_ENDED);
+    assert_true(mote_smtp_is_cut(&world.smtp));
+    assert_int_equal(world.recipients[0].verdict, MOTE_VERDICT_TRANSIENT);
+    assert_true(world.recipients[0].report.held);
+}
+
 /* SMTP-29, SMTP-21, SEC-7: the words kept are bounded by the caller's room, or not kept at all. */
 static void words(void **state)
 {
@@ -441,6 +474,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(timers),       cmocka_unit_test(no_progress), cmocka_unit_test(observed), cmocka_unit_test(secrets),
+        cmocka_unit_test(secrets_gone),
         cmocka_unit_test(words),        cmocka_unit_test(source_waits), cmocka_unit_test(stretches), cmocka_unit_test(others),
         cmocka_unit_test(states),       cmocka_unit_test(greeted),     cmocka_unit_test(ended),
     };
