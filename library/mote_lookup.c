@@ -57,6 +57,9 @@ static mote_status_t send_question(mote_lookup_t *lookup, const mote_port_t *por
 
     /* Each server is a transmission of its own; the resolver ends the slot when all have failed. */
     while (mote_resolver_output(&lookup->resolver, slot, &message, &server) == MOTE_RESOLVER_WANTS_SEND) {
+        if (mote_resolver_is_new(&lookup->resolver, slot)) {
+            close_slot(lookup, port, self, slot);
+        }
         if (!is_slot_open(lookup, slot)) {
             status = port->query_open(self, slot);
             lookup->open_slots |= (uint8_t)(status == MOTE_OK ? 1U << slot : 0U);

@@ -215,6 +215,11 @@ mote_resolver_want_t mote_resolver_output(mote_resolver_t *resolver, unsigned sl
     return (mote_resolver_want_t)slot->state;
 }
 
+bool mote_resolver_is_new(const mote_resolver_t *resolver, unsigned slot)
+{
+    return resolver->slots[slot].asked_servers == 0;
+}
+
 static mote_status_t ask_server(mote_resolver_slot_t *slot, unsigned server_index)
 {
     slot->server_index = (uint8_t)server_index;
@@ -423,6 +428,7 @@ static void assign_stream(mote_resolver_t *resolver, bool is_open, uint32_t now_
         if (slot->state == MOTE_RESOLVER_WANTS_STREAM) {
             is_open = is_open && resolver->stream_server == slot->server_index;
             resolver->stream_state = is_open ? MOTE_RESOLVER_STREAM_SEND : MOTE_RESOLVER_STREAM_CONNECT;
+            resolver->stream_is_reused = is_open;
             resolver->stream_slot = (uint8_t)i;
             resolver->stream_server = slot->server_index;
             return;
@@ -454,7 +460,9 @@ void mote_resolver_stream_event(mote_resolver_t *resolver, mote_status_t status,
         resolver->stream_ms = now_ms;
         return;
     }
-    (void)fail_server(resolver, &resolver->slots[resolver->stream_slot], resolver->stream_server); /* DNS-40 */
+    if (!resolver->stream_is_reused) { /* else it is connected anew: RFC 7766 6.2.4 */
+        (void)fail_server(resolver, &resolver->slots[resolver->stream_slot], resolver->stream_server); /* DNS-40 */
+    }
     assign_stream(resolver, false, now_ms);
 }
 

@@ -76,6 +76,7 @@ typedef struct mote_resolver {
     uint8_t stream_state;
     uint8_t stream_slot;   /* whose question the stream carries */
     uint8_t stream_server; /* index of the server it leads to */
+    bool stream_is_reused; /* it has carried an answer before: the server may have closed it since */
     uint16_t stream_done;  /* bytes of the question sent, or of the answer received, length octets included */
     uint16_t stream_size;  /* of the answer, as its length octets say */
     uint32_t stream_ms;
@@ -113,6 +114,12 @@ mote_status_t mote_resolver_start_name(mote_resolver_t *resolver, const mote_dns
  */
 mote_resolver_want_t mote_resolver_output(mote_resolver_t *resolver, unsigned slot, mote_span_t *message,
                                           const mote_endpoint_t **server);
+
+/**
+ * Whether the question is new and nobody has been asked it: then the slot's socket must be a new one as well, from
+ * another port (RFC 5452 9.2). So it is at the start, and when an alias led to another name.
+ */
+bool mote_resolver_is_new(const mote_resolver_t *resolver, unsigned slot);
 
 /**
  * Says how sending went: MOTE_OK, or the error the port gave (then the next server is asked). Not called

@@ -127,6 +127,26 @@ static void longest_names(void **state)
     }
 }
 
+/* DNS-14: the same inside a message, where the data of an MX is a name of 255 octets, or of 256. */
+static void longest_exchange(void **state)
+{
+    (void)state;
+    for (unsigned last = 61; last <= 62; last++) {
+        char text[300] = "NOERROR | @ MX 10 ";
+
+        for (unsigned i = 0; i < 4; i++) {
+            unsigned size = i < 3 ? 63 : last;
+
+            for (unsigned k = 0; k < size; k++) {
+                strcat(text, "a");
+            }
+            strcat(text, i < 3 ? "." : "");
+        }
+        build("example.net", "MX", text);
+        assert_int_equal(read_exactly(message_span(&message)), last == 61 ? MOTE_OK : MOTE_ERR_PROTOCOL);
+    }
+}
+
 /* DNS-12, DNS-18: pointers to pointers end, and end soon. */
 static void pointer_chains(void **state)
 {
@@ -582,7 +602,8 @@ static void records(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_on_the_wire), cmocka_unit_test(longest_names),       cmocka_unit_test(pointer_chains),
+        cmocka_unit_test(names_on_the_wire), cmocka_unit_test(longest_names),       cmocka_unit_test(longest_exchange),
+        cmocka_unit_test(pointer_chains),
         cmocka_unit_test(names_from_text),   cmocka_unit_test(hosts),               cmocka_unit_test(equal_names),
         cmocka_unit_test(headers),           cmocka_unit_test(every_truncation),    cmocka_unit_test(every_octet_changed),
         cmocka_unit_test(data_sizes),        cmocka_unit_test(counts),              cmocka_unit_test(the_most_work),
