@@ -350,6 +350,9 @@ enum key {
     KEY_CONNECT_TIMEOUT,
     KEY_COMMAND_TIMEOUT,
     KEY_TOTAL_TIMEOUT,
+    KEY_DKIM_DOMAIN,
+    KEY_DKIM_SELECTOR,
+    KEY_DKIM_KEY_FILE,
     KEY_COUNT
 };
 
@@ -380,6 +383,9 @@ static const struct {
     [KEY_CONNECT_TIMEOUT] = { "connect_timeout", false },
     [KEY_COMMAND_TIMEOUT] = { "command_timeout", false },
     [KEY_TOTAL_TIMEOUT] = { "total_timeout", false },
+    [KEY_DKIM_DOMAIN] = { "dkim_domain", false },
+    [KEY_DKIM_SELECTOR] = { "dkim_selector", false },
+    [KEY_DKIM_KEY_FILE] = { "dkim_key_file", false },
 };
 
 static enum key find_key(const char *name)
@@ -458,6 +464,12 @@ static int set_value(config_t *config, enum key key, const char *value, const pl
         return set_seconds(&config->command_timeout, value, place);
     case KEY_TOTAL_TIMEOUT:
         return set_seconds(&config->total_timeout, value, place);
+    case KEY_DKIM_DOMAIN:
+        return set_domain(&config->dkim_domain, value, place);
+    case KEY_DKIM_SELECTOR:
+        return set_text(&config->dkim_selector, value);
+    case KEY_DKIM_KEY_FILE:
+        return set_text(&config->dkim_key_file, value);
     case KEY_COUNT:
         break;
     }
@@ -661,6 +673,10 @@ static int check_whole(config_t *config)
 
     choose_relay_defaults(config);
     is_verified = config->relay_tls_verify && (config->relay_tls == TLS_STARTTLS || config->relay_tls == TLS_IMPLICIT);
+    if ((config->dkim_domain != NULL) != (config->dkim_key_file != NULL) ||
+        (config->dkim_selector != NULL) != (config->dkim_key_file != NULL)) {
+        return say("dkim_domain, dkim_selector and dkim_key_file: all three or none");
+    }
     if (config->local_domains.count > 0 && config->maildir == NULL) {
         return say("local_domain: needs maildir, the place its mail goes to");
     }
@@ -724,6 +740,9 @@ void config_free(config_t *config)
     free(config->relay_host);
     free(config->relay_user);
     free(config->relay_password);
+    free(config->dkim_domain);
+    free(config->dkim_selector);
+    free(config->dkim_key_file);
     free(config->maildir);
     free(config->ca_file);
     free(config->ca_file_place);

@@ -24,6 +24,9 @@ typedef struct config {
     char *maildir;
     char *ca_file;
     char *ca_file_place; /* FILE:LINE or -o */
+    char *dkim_domain;
+    char *dkim_selector;
+    char *dkim_key_file;
     list_t local_domains;
     list_t own_names;
     mote_endpoint_t dns_servers[MOTE_POSIX_SERVER_COUNT];

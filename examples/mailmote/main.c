@@ -5,6 +5,7 @@
 #include "report.h"
 #include "resolve.h"
 #include "setup.h"
+#include "signer.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -20,12 +21,14 @@ static const char usage[] =
     "       mailmote compose [-C FILE] [-o KEY=VALUE]... [-f SENDER] COMPOSING... [--] RECIPIENT...\n"
     "       mailmote check [-C FILE] [-o KEY=VALUE]... [-f SENDER] [-v] [--json] [--all] [--] ADDRESS\n"
     "       mailmote resolve [-C FILE] [-o KEY=VALUE]... DOMAIN\n"
+    "       mailmote dkim-key [-C FILE] [-o KEY=VALUE]...\n"
     "       mailmote --version | --help\n"
     "\n"
     "  send      delivers the message on standard input; one line a recipient tells what became of it\n"
     "  compose   prints the message that send would make of the same options\n"
     "  check     walks the way a mail to ADDRESS would go, up to RCPT, and prints each step; sends nothing\n"
     "  resolve   prints the mail exchangers of DOMAIN in order, with their addresses\n"
+    "  dkim-key  makes the key dkim_key_file, unless it is there, and prints the DNS record to publish\n"
     "\n"
     "  -C, --config FILE      configuration; else $MAILMOTE_CONFIG, ~/.config/mailmote.conf, /etc/mailmote.conf\n"
     "  -o, --set KEY=VALUE    one setting; replaces all values of its key from the file\n"
@@ -192,6 +195,7 @@ typedef struct job {
     setup_t setup;
     mote_mail_t mail;
     watch_t watch;
+    signer_t signer;
     composed_t *composed; /* a message that is made here, or NULL */
     uint32_t *verdict_ms;
     uint8_t *texts;
@@ -232,6 +236,7 @@ static int make_recipients(job_t *job, const arguments_t *arguments)
 
 static void free_job(job_t *job)
 {
+    signer_free(&job->signer);
     free(job->mail.recipients);
     free(job->verdict_ms);
     free(job->texts);
@@ -337,7 +342,8 @@ static int send_mail(job_t *job, const arguments_t *arguments)
 
     if (job->composed != NULL) {
         job->mail.source = &job->composed->compose.source;
-        return deliver(job, arguments);
+        code = signer_sign(&job->signer, &job->config, &job->mail.source);
+        return code == EX_OK ? deliver(job, arguments) : code;
     }
     source = malloc(sizeof *source);
     if (source == NULL) {
@@ -348,6 +354,9 @@ static int send_mail(job_t *job, const arguments_t *arguments)
         code = message_scan(source);
         if (code == EX_OK) {
             job->mail.source = &source->source;
+            code = signer_sign(&job->signer, &job->config, &job->mail.source);
+        }
+        if (code == EX_OK) {
             code = deliver(job, arguments);
         }
         mote_posix_source_close(source);
@@ -368,11 +377,20 @@ static int walk(job_t *job, const arguments_t *arguments)
     return deliver(job, arguments);
 }
 
-typedef enum command { COMMAND_SEND, COMMAND_CHECK, COMMAND_RESOLVE, COMMAND_COMPOSE } command_t;
+static int print_composed(job_t *job)
+{
+    int code;
+
+    job->mail.source = &job->composed->compose.source;
+    code = signer_sign(&job->signer, &job->config, &job->mail.source);
+    return code == EX_OK ? composed_print(job->mail.source) : code;
+}
+
+typedef enum command { COMMAND_SEND, COMMAND_CHECK, COMMAND_RESOLVE, COMMAND_COMPOSE, COMMAND_DKIM_KEY } command_t;
 
 static int find_command(const char *word, command_t *command)
 {
-    static const char *const words[] = { "send", "check", "resolve", "compose" };
+    static const char *const words[] = { "send", "check", "resolve", "compose", "dkim-key" };
 
     for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strcmp(word, words[i]) == 0) {
@@ -391,7 +409,7 @@ static int check_options(command_t command, const arguments_t *arguments)
         bool is_taken;
         const char *name;
     } options[] = {
-        { arguments->from != NULL, command != COMMAND_RESOLVE, "-f, --from" },
+        { arguments->from != NULL, command != COMMAND_RESOLVE && command != COMMAND_DKIM_KEY, "-f, --from" },
         { arguments->is_verbose, command == COMMAND_SEND || command == COMMAND_CHECK, "-v, --verbose" },
         { arguments->report.is_json, command == COMMAND_SEND || command == COMMAND_CHECK, "--json" },
         { arguments->report.is_quiet, command == COMMAND_SEND, "-q, --quiet" },
@@ -420,6 +438,9 @@ static int check_operands(command_t command, const arguments_t *arguments)
     }
     if (command == COMMAND_RESOLVE && arguments->operand_count != 1) {
         return complain("resolve: one domain, please", NULL);
+    }
+    if (command == COMMAND_DKIM_KEY && arguments->operand_count != 0) {
+        return complain("dkim-key: takes nothing but -C and -o", NULL);
     }
     return EX_OK;
 }
@@ -455,7 +476,10 @@ static int run(command_t command, job_t *job, const arguments_t *arguments)
         code = choose_sender(job, command, arguments);
     }
     if (code == EX_OK && command == COMMAND_COMPOSE) {
-        return composed_print(&job->composed->compose.source);
+        return print_composed(job);
+    }
+    if (code == EX_OK && command == COMMAND_DKIM_KEY) {
+        return signer_print_record(&job->config);
     }
     if (code != EX_OK) {
         return code;

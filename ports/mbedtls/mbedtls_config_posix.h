@@ -43,6 +43,7 @@
 
 /* asymmetric */
 #define MBEDTLS_BIGNUM_C
+#define MBEDTLS_GENPRIME /* mailmote dkim-key */
 #define MBEDTLS_OID_C
 #define MBEDTLS_ASN1_PARSE_C
 #define MBEDTLS_ASN1_WRITE_C
@@ -69,6 +70,7 @@
 #define MBEDTLS_X509_REMOVE_INFO
 #define MBEDTLS_BASE64_C
 #define MBEDTLS_PEM_PARSE_C
+#define MBEDTLS_PEM_WRITE_C
 
 /* TLS */
 #define MBEDTLS_SSL_TLS_C

@@ -16,7 +16,7 @@ LIBRARY = {"memchr", "memcmp", "memcpy", "memmove", "memset", "strlen"}
 HELPERS = {"__stack_chk_fail", "_GLOBAL_OFFSET_TABLE_"}
 
 # The stack of ideas (docs/design.md): a room may include those before it, and nothing else.
-STACK = ["config", "status", "span", "ip", "base64", "address", "dns", "header", "mail", "compose", "observer", "route", "reply", "auth", "body",
+STACK = ["config", "status", "span", "ip", "base64", "address", "dns", "header", "mail", "compose", "observer", "route", "reply", "auth", "body", "dkim",
          "resolver", "mx", "port", "mailbox", "smtp", "lookup", "delivery", "mailmote"]
 PLAIN = {"stddef.h", "stdint.h", "stdbool.h", "string.h"}
 
