@@ -395,6 +395,40 @@ static void stopped(void **state)
     assert_true(steps > 10);
 }
 
+/* The cable is pulled after each step and stays out: a verdict in the time that the timers allow, and once it is back a
+   later mail gets through. */
+static void a_pulled_cable(void **state)
+{
+    static job_t job;
+    unsigned steps;
+
+    (void)state;
+    for (steps = 0;; steps++) {
+        net_reset();
+        prepare(&job, &by_mx, small);
+        job.settings.allows_loopback = true;
+        assert_int_equal(start(&job), MOTE_OK);
+        for (unsigned i = 0; i < steps && job.ends == 0; i++) {
+            (void)net_step(1000);
+        }
+        if (job.ends != 0) {
+            break;
+        }
+        net.loss_percent = 100;
+        run_to_end(&job);
+        check_honest(&job, small, "pulled");
+        net_reset();
+        net_drain();
+        prepare(&job, &by_relay, small);
+        assert_int_equal(start(&job), MOTE_OK);
+        run_to_end(&job);
+        assert_int_equal(verdict_of(&job), MOTE_VERDICT_ACCEPTED);
+        net_drain();
+        assert_int_equal(heap_count(), base_count);
+    }
+    assert_true(steps > 10);
+}
+
 /* The last of several mails on one connection, whose server then closes it: nobody is woken for it. */
 static void a_kept_stream(void **state)
 {
@@ -451,7 +485,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(ways),      TEST(bad_links), TEST(a_small_window), TEST(no_way),
-        TEST(ends_of_the_link), TEST(no_memory), TEST(stopped), TEST(a_kept_stream),
+        TEST(ends_of_the_link), TEST(no_memory), TEST(stopped), TEST(a_pulled_cable), TEST(a_kept_stream),
         TEST(a_thousand_in_a_row), TEST(borrowed_bytes),
     };
     return cmocka_run_group_tests(tests, net_set_up, NULL);
