@@ -22,6 +22,7 @@ size_t host_arguments(char *room, size_t capacity);
 /* memory.c: mbedTLS's arena, clock and random source */
 void memory_start(unsigned limit); /* of the arena, in bytes; 0: all of it */
 void memory_set_clock(bool is_set);
+uint32_t memory_clock(void); /* seconds since 1970, or 0: not set */
 unsigned arena_peak(void);
 unsigned arena_used(void);
 unsigned arena_size(void);

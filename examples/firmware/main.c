@@ -1,10 +1,11 @@
 /* A pump that reports: gets an address by DHCP, mails an alert straight to the recipient's own server, and another through a
-   relay with TLS and a password. Sleeps whenever there is nothing to do. */
+   relay with TLS and a password, with its log as an attachment. Sleeps whenever there is nothing to do. */
 #include "board.h"
 #include "console.h"
 #include "firmware.h"
 #include "settings.h"
 
+#include <mailmote/compose.h>
 #include <mailmote/lwip.h>
 #include <mailmote/mbedtls.h>
 
@@ -37,7 +38,7 @@ static uint8_t words[96];
 static uint8_t host[64];
 static mote_recipient_t recipient = { .text = { words, sizeof words, 0 }, .host = { host, sizeof host, 0 } };
 static mote_memory_source_t source;
-static mote_mail_t mail = { .recipients = &recipient, .recipient_count = 1, .source = &source.source };
+static mote_mail_t mail = { .recipients = &recipient, .recipient_count = 1 };
 static bool has_ended;
 
 static mote_status_t give_credentials(void *self, const mote_hop_t *hop, mote_credentials_t *credentials)
@@ -142,7 +143,7 @@ static void tell_verdict(const char *way, uint32_t begun_ms)
     console_line(", ", sys_now() - begun_ms, " ms");
 }
 
-static void send_alert(const char *way, mote_span_t message)
+static void send_alert(const char *way, mote_source_t *message)
 {
     uint32_t begun_ms = sys_now();
     mote_status_t status;
@@ -152,8 +153,7 @@ static void send_alert(const char *way, mote_span_t message)
     run.port = &mote_mbedtls_port;
     run.self = &tls;
     run.ended = end;
-    mote_memory_source_init(&source, message);
-    source.source.is_stable = true;
+    mail.source = message;
     mail.reverse_path = settings.from;
     recipient.address = settings.to;
     has_ended = false;
@@ -173,22 +173,74 @@ static void send_alert(const char *way, mote_span_t message)
     tell_verdict(way, begun_ms);
 }
 
+/* Words in flash, sent from where they lie. */
+static mote_source_t *alert_in_flash(void)
+{
+    static const mote_span_t text = MOTE_SPAN("X-Mark: MX\r\nSubject: Pump 7\r\n\r\nThe flow has stopped.\r\n.\r\n..\r\nThat is all.\r\n");
+
+    mote_memory_source_init(&source, text);
+    source.source.is_stable = true;
+    return &source.source;
+}
+
+/* Composed while it is sent: the subject, the words, and the log that lies in RAM. NULL: it cannot be. */
+static mote_source_t *alert_with_log(void)
+{
+    static const mote_field_t mark = { MOTE_SPAN("X-Mark"), MOTE_SPAN("relay") };
+    static uint8_t log[256];
+    static mote_name_addr_t from;
+    static mote_name_addr_t to;
+    static mote_part_t parts[2];
+    static mote_message_t message;
+    static mote_compose_t compose;
+    static uint8_t room[MOTE_COMPOSE_ROOM_BYTES];
+    mote_writer_t out = mote_writer(log, sizeof log);
+
+    mote_write_text(&out, "7 bar\n5 bar\n0 bar\n");
+    parts[0].content = mote_span_text("The flow has stopped.\n.\nThat is all.\n");
+    parts[1].role = MOTE_PART_ATTACHMENT;
+    parts[1].type = mote_span_text("text/plain");
+    parts[1].name = mote_span_text("pump.log");
+    parts[1].content = mote_span(log, mote_writer_stored(&out));
+    from.address = settings.from;
+    to.address = settings.to;
+    message.from = (mote_name_addrs_t){ &from, 1 };
+    message.to = (mote_name_addrs_t){ &to, 1 };
+    message.subject = mote_span_text("Pump 7: flow below 2 \xC2\xB5l/s");
+    message.date_s = memory_clock();
+    message.zone_minutes = MOTE_ZONE_UNKNOWN;
+    message.fields = &mark;
+    message.field_count = 1;
+    message.parts = parts;
+    message.part_count = 2;
+    if (host_random(NULL, message.seed, sizeof message.seed) != MOTE_OK ||
+        mote_compose_start(&compose, &message, room, sizeof room) != MOTE_OK || mote_compose_scan(&compose) != MOTE_OK) {
+        return NULL;
+    }
+    return &compose.source;
+}
+
 static void send_both(void)
 {
-    static const mote_span_t direct = MOTE_SPAN("X-Mark: MX\r\nSubject: Pump 7\r\n\r\nThe flow has stopped.\r\n.\r\n..\r\nThat is all.\r\n");
-    static const mote_span_t relayed = MOTE_SPAN("X-Mark: relay\r\nSubject: Pump 7\r\n\r\nThe flow has stopped.\r\n.\r\nThat is all.\r\n");
+    mote_source_t *message;
 
     route.kind = MOTE_ROUTE_MX;
     route.hops = &mx;
-    send_alert("MX", direct);
-    if (settings.relay.size > 0) {
-        route.kind = MOTE_ROUTE_RELAY;
-        route.hops = &relay;
-        relay.host = settings.relay;
-        relay.port = settings.relay_port;
-        relay.implicit = settings.is_implicit;
-        send_alert("relay", relayed);
+    send_alert("MX", alert_in_flash());
+    if (settings.relay.size == 0) {
+        return;
     }
+    route.kind = MOTE_ROUTE_RELAY;
+    route.hops = &relay;
+    relay.host = settings.relay;
+    relay.port = settings.relay_port;
+    relay.implicit = settings.is_implicit;
+    message = alert_with_log();
+    if (message == NULL) {
+        console_text("relay: the alert cannot be composed\n");
+        return;
+    }
+    send_alert("relay", message);
 }
 
 /* One line that scripts/firmware reads. */

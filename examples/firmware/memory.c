@@ -19,6 +19,11 @@ void memory_set_clock(bool is_set)
     started_s = is_set ? host_time() - sys_now() / 1000 : 0;
 }
 
+uint32_t memory_clock(void)
+{
+    return started_s != 0 ? started_s + sys_now() / 1000 : 0;
+}
+
 static mbedtls_time_t now(mbedtls_time_t *time)
 {
     mbedtls_time_t seconds = (mbedtls_time_t)started_s + sys_now() / 1000;

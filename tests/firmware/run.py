@@ -3,11 +3,14 @@
 QEMU's own network leads out of the device's namespace of tests/world: the board gets its address and name server by DHCP,
 and reaches the servers there.
 """
-import os
+import email
+import email.header
+import email.utils
 import pathlib
 import re
 import subprocess
 import sys
+import time
 import unittest
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -17,7 +20,6 @@ import world  # noqa: E402
 BUILD = TOP / "build/firmware"
 BOARDS = ["lm3s6965evb", "mps2-an385"]
 MX = b"X-Mark: MX\r\nSubject: Pump 7\r\n\r\nThe flow has stopped.\r\n.\r\n..\r\nThat is all.\r\n"
-RELAY = b"X-Mark: relay\r\nSubject: Pump 7\r\n\r\nThe flow has stopped.\r\n.\r\nThat is all.\r\n"
 marks = {}  # board -> the highest of each figure
 
 
@@ -45,10 +47,17 @@ class Firmware(unittest.TestCase):
                 best[i] = best[i] + figure if i < 2 else max(best[i], figure)
         return done.returncode, console
 
-    def assert_stored(self, *messages, times=1):
-        for mark, message in messages:
-            mails = wait_for_mail("exim", mark)
-            self.assertEqual(mails, [message] * times)
+    def assert_stored(self, times=1):
+        """By MX the alert as it lies in flash; through the relay the composed one, as another program reads it."""
+        self.assertEqual(wait_for_mail("exim", "MX"), [MX] * times)
+        mails = [mail for mail in map(email.message_from_bytes, W.stored("exim")) if mail["X-Mark"] == "relay"]
+        self.assertEqual(len(mails), times)
+        for mail in mails:
+            self.assertEqual(str(email.header.make_header(email.header.decode_header(mail["Subject"]))), "Pump 7: flow below 2 \u00b5l/s")
+            self.assertLess(abs(email.utils.parsedate_to_datetime(mail["Date"]).timestamp() - time.time()), 300)
+            text, log = mail.get_payload()
+            self.assertEqual(text.get_payload(decode=True).replace(b"\r\n", b"\n"), b"The flow has stopped.\n.\nThat is all.\n")
+            self.assertEqual((log.get_filename(), log.get_payload(decode=True)), ("pump.log", b"7 bar\n5 bar\n0 bar\n"))
 
     def each_board(self):
         for board in BOARDS:
@@ -63,7 +72,7 @@ class Firmware(unittest.TestCase):
             self.assertEqual(code, 0, console)
             self.assertIn("MX: accepted, final, ok, mx.exim.example: 250", console)
             self.assertIn("relay: accepted, final, ok, submission.example.net: 250", console)
-            self.assert_stored(("MX", MX), ("relay", RELAY))
+            self.assert_stored()
 
     def test_tls_of_each_kind(self):
         for board in self.each_board():
@@ -85,7 +94,7 @@ class Firmware(unittest.TestCase):
             code, console = self.run_board(board, relay="submission.example.net", rounds=20, limit=300)
             self.assertEqual(code, 0, console)
             self.assertEqual(console.count(": accepted, final"), 40)
-            self.assert_stored(("MX", MX), ("relay", RELAY), times=20)
+            self.assert_stored(times=20)
 
     TROUBLE = [
         ("a stranger's CA", {"ca": "stranger"}, "relay: transient, tls, certificate not accepted", "not signed by a trusted CA"),
