@@ -130,7 +130,7 @@ static void draw_message(device_t *device)
     device->text_size = 0;
     device->wire_size = 0;
     device->is_bad = fault(device, FAULT_CONTENT_BAD);
-    device->has_8bit = below(rng, 6) == 0;
+    device->has_8bit = below(rng, 6) == 0 && device->world->options.small == 0;
     bad_line = device->is_bad ? below(rng, count + 1) : UINT32_MAX;
     for (uint32_t i = 0; i < count && device->wire_size < WIRE_BYTES - 2200; i++) {
         if (i == bad_line) {
@@ -190,7 +190,10 @@ static void draw_recipient(device_t *device, unsigned index)
     (void)snprintf(local_part, sizeof local_part, shapes[luck < 5 ? luck : 0], index);
     luck = below(rng, 16);
     device->domains[index] = (uint8_t)below(rng, DOMAIN_COUNT);
-    if (luck == 0) {
+    if (device->world->options.small != 0) {
+        (void)snprintf(local_part, sizeof local_part, "user%u", index);
+        device->domains[index] = 0;
+    } else if (luck == 0) {
         device->domains[index] = DOMAIN_COUNT; /* local */
     } else if (luck < 3) {
         device->domains[index] = DOMAIN_COUNT + 1; /* by relay */
@@ -202,7 +205,7 @@ static void draw_recipient(device_t *device, unsigned index)
                                                       : "relay.example";
     (void)snprintf(device->addresses[index], ADDRESS_BYTES, "%.64s@%.15s", local_part, domain);
     device->duplicates[index] = (uint8_t)index;
-    if (index > 0 && below(rng, 24) == 0) {
+    if (index > 0 && below(rng, 24) == 0 && device->world->options.small == 0) {
         device->duplicates[index] = device->duplicates[index - 1];
         device->domains[index] = device->domains[index - 1];
         memcpy(device->addresses[index], device->addresses[index - 1], ADDRESS_BYTES);
@@ -215,6 +218,7 @@ static void draw_mail(device_t *device)
     uint32_t count = below(rng, 3) == 0 ? 1 + below(rng, RECIPIENT_COUNT) : 1 + below(rng, 2);
 
     count = count < device->world->options.recipient_count ? count : device->world->options.recipient_count;
+    count = device->world->options.small != 0 ? device->world->options.recipient_count : count;
     draw_message(device);
     device->recipients = device->mails[device->mail_index % 2].recipients;
     device->addresses = device->mails[device->mail_index % 2].addresses;
@@ -533,6 +537,16 @@ void init_device(world_t *world, device_t *device, uint16_t index)
     memset(device->tcp_buffer + 4096, 0xA5, GUARD_BYTES);
     init_port(device);
     draw_settings(device);
+    if (world->options.small != 0) { /* straight to an exchanger */
+        device->families = MOTE_FAMILY_IPV4;
+        device->latency_ms = 5;
+        device->settings.smtp.keeps_stream = false;
+        device->hops[2].tls = MOTE_TLS_NONE;
+        device->routes[2].kind = MOTE_ROUTE_MX;
+        device->routes[2].hop_count = 1;
+        device->routes[2].hops = &device->hops[2];
+        memset(&device->timeouts, 0, sizeof device->timeouts);
+    }
     add_event(world, below(&device->rng, 60000), EVENT_START, device, 0, 0, 0);
 }
 

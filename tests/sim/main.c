@@ -27,6 +27,11 @@ void fail_world(device_t *device, const char *words)
     longjmp(failure, 1);
 }
 
+const char *failure_words(void)
+{
+    return failed.words;
+}
+
 void sim_asserts(const char *condition)
 {
     char words[200];
@@ -54,8 +59,7 @@ static void make_devices(uint32_t count)
     }
 }
 
-/* True: nothing was broken. */
-static bool try_world(const options_t *options)
+bool try_world(const options_t *options)
 {
     if (setjmp(failure) != 0) {
         return false;
@@ -393,7 +397,7 @@ int main(int count, char **values)
     }
     make_devices(arguments.options.device_count > DEVICE_COUNT ? arguments.options.device_count : DEVICE_COUNT);
     if (arguments.is_small) {
-        return run_small(arguments.is_quick);
+        return run_small(&world, arguments.is_quick);
     }
     return arguments.seeds != NULL ? run_seeds(arguments.seeds) : run_fresh(&arguments);
 }

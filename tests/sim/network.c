@@ -565,6 +565,8 @@ static void leave(device_t *device, bool is_cut)
     if (stream->peer_kind == PEER_SMTP) {
         witness_leaves(device, is_cut);
     }
+    device->small_sent = stream->sent;
+    device->small_heard = stream->heard;
     tell(device, "        %s", is_cut ? "cut" : "closed");
     if (stream->state == STREAM_OPEN && stream->peer_kind == PEER_SMTP && (!is_cut || draw(&device->rng) % 2 == 0) &&
         stream->end != END_SILENT) {

@@ -403,6 +403,10 @@ static void hear_line(device_t *device, const char *line)
         outcome = reply_of(refusal, refusal % 2 == 0 ? "because" : "");
         session->auth_step = 0;
     }
+    if (planned() != NULL && (planned()[0] == '4' || planned()[0] == '5')) {
+        outcome = reply_of(550, ""); /* who refuses does not act */
+        session->auth_step = 0;
+    }
     if (outcome.code == 250 && command == SAID_EHLO) {
         commit(device, command, line, 250);
         say_ehlo(device);

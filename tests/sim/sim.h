@@ -128,6 +128,7 @@ typedef struct options {
     uint32_t last_mail;
     uint32_t recipient_count; /* at most so many */
     uint32_t line_count;      /* at most so many lines */
+    uint8_t small;            /* a small world of that shape + 1 */
     bool is_told;             /* print what the one device does */
 } options_t;
 
@@ -398,6 +399,8 @@ typedef struct device {
     uint32_t step_calls;
     bool is_inside; /* a call of the library is under way */
     bool is_done;
+    uint32_t small_sent; /* octets of the last stream, for small worlds */
+    uint32_t small_heard;
     /* settings */
     unsigned families;
     mote_settings_t settings;
@@ -566,8 +569,11 @@ void witness_hop(device_t *device); /* something is done for the next hop at han
 __attribute__((noreturn))
 #endif
 void fail_world(device_t *device, const char *words);
+bool try_world(const options_t *options); /* true: nothing was broken */
+const char *failure_words(void);
 
 /* ---- small.c ---- */
-int run_small(bool is_quick);
+void make_small(world_t *world, unsigned shape);
+int run_small(world_t *world, bool is_quick);
 
 #endif

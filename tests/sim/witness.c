@@ -747,7 +747,7 @@ static void on_data_reply(device_t *device, int code)
     }
     if (code / 100 == 2 || code / 100 == 3) {
         witness->is_broken = true;
-        decide(device, witness->accepted, MAY_TRANSIENT);
+        decide(device, witness->accepted, witness->is_drained ? MAY_TRANSIENT | MAY_STAY_OPEN : MAY_TRANSIENT);
     } else if (!witness->is_drained) {
         decide(device, witness->accepted, code == 530 ? MAY_TRANSIENT : verdict_of_digit(code));
     }
@@ -1138,7 +1138,8 @@ void witness_leaves(device_t *device, bool is_cut)
         count_event(device, HEARD_TIMEOUT);
         witness->has_given_up = true;
     }
-    if (witness->is_content && !witness->is_lost && (device->is_bad || (device->has_8bit && !witness->is_8bit_declared))) {
+    if (witness->is_content && !witness->is_lost && !witness->is_broken && waited_ms < limit_ms(device, state) &&
+        (device->is_bad || (device->has_8bit && !witness->is_8bit_declared))) {
         witness->has_given_up = true;
         decide(device, witness->chosen, MAY_PERMANENT | MAY_TRANSIENT);
     }

@@ -209,6 +209,9 @@ static void draw_world(world_t *world)
     world->device_count = world->options.device_count != 0 ? world->options.device_count : 1 + below(&world->rng, 16);
     world->end_ms = (world->options.hours != 0 ? world->options.hours : 1 + below(&world->rng, 96)) * UINT64_C(3600000);
     world->mail_count = 4 + below(&world->rng, 12);
+    if (world->options.small != 0) {
+        make_small(world, world->options.small - 1U);
+    }
 }
 
 /* ---- running it ------------------------------------------------------------------------------------------ */
