@@ -146,7 +146,7 @@ static const struct {
     const char *text;
     size_t size;
     const char *body; /* header of the part, and what follows */
-} texts[] = { /* MSG-23 to MSG-29 */
+} texts[] = { /* MSG-23 to MSG-29; DKIM-7: 7 bits, whatever was given */
 #define ROW(name, text, body) { name, text, sizeof(text) - 1, body }
     ROW("nothing", "", TEXT_7BIT),
     ROW("a line", "hello\n", TEXT_7BIT "hello\r\n"),
@@ -597,7 +597,7 @@ static void refused_order(void **state)
     assert_int_equal(mote_compose_start(&compose, &message, room, MOTE_COMPOSE_ROOM_BYTES - 1), MOTE_ERR_SPACE);
 }
 
-/* MSG-3, MSG-4, MSG-7 to MSG-9, MSG-18 to MSG-20, MSG-22: everything a header can say. */
+/* MSG-3, MSG-4, MSG-7 to MSG-9, MSG-18 to MSG-20, MSG-22, MSG-41: everything a header can say. */
 static void whole_header(void **state)
 {
     static const mote_name_addr_t from[2] = { { MOTE_SPAN("Lee, B."), MOTE_SPAN("lee@example.net") }, { MOTE_SPAN(""), MOTE_SPAN("b@example.net") } };

@@ -146,7 +146,7 @@ static void line_lengths(void **state)
 
 /* ---- addresses ----------------------------------------------------------------------------------------- */
 
-/* MSG-8, MSG-13, MSG-15. */
+/* MSG-8, MSG-13, MSG-15, MSG-19. */
 static void name_addrs(void **state)
 {
     static const struct {
