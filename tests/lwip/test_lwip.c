@@ -369,6 +369,19 @@ static void no_memory(void **state) /* PORT-7 */
     assert_true(accepted > nth * 8 / 10); /* lwIP's client or server sends again; a lost SYN's pcb is made anew */
 }
 
+/* A delivery that has made so many steps. False: it had ended before. */
+static bool begin_and_step(job_t *job, unsigned steps)
+{
+    net_reset();
+    prepare(job, &by_mx, small);
+    job->settings.allows_loopback = true;
+    assert_int_equal(start(job), MOTE_OK);
+    for (unsigned i = 0; i < steps && job->ends == 0; i++) {
+        (void)net_step(1000);
+    }
+    return job->ends == 0;
+}
+
 static void stopped(void **state)
 {
     static job_t job;
@@ -376,14 +389,7 @@ static void stopped(void **state)
 
     (void)state;
     for (steps = 0;; steps++) {
-        net_reset();
-        prepare(&job, &by_mx, small);
-        job.settings.allows_loopback = true;
-        assert_int_equal(start(&job), MOTE_OK);
-        for (unsigned i = 0; i < steps && job.ends == 0; i++) {
-            (void)net_step(1000);
-        }
-        if (job.ends != 0) {
+        if (!begin_and_step(&job, steps)) {
             break;
         }
         mote_lwip_stop(&job.run);
@@ -404,14 +410,7 @@ static void a_pulled_cable(void **state)
 
     (void)state;
     for (steps = 0;; steps++) {
-        net_reset();
-        prepare(&job, &by_mx, small);
-        job.settings.allows_loopback = true;
-        assert_int_equal(start(&job), MOTE_OK);
-        for (unsigned i = 0; i < steps && job.ends == 0; i++) {
-            (void)net_step(1000);
-        }
-        if (job.ends != 0) {
+        if (!begin_and_step(&job, steps)) {
             break;
         }
         net.loss_percent = 100;
