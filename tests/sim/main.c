@@ -1,6 +1,7 @@
 #include "sim.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -9,7 +10,7 @@
 
 /* Worlds by their seeds: one, or one after the other until the time is up. */
 
-enum { DEVICE_COUNT = 16, SHRINK_SECONDS = 60 };
+enum { DEVICE_COUNT = 16, WORLD_SECONDS = 120 };
 
 static world_t world;
 static jmp_buf failure;
@@ -65,8 +66,22 @@ bool try_world(const options_t *options)
         return false;
     }
     world.device = &world.devices[0];
+    if (options->small == 0) {
+        (void)alarm(WORLD_SECONDS);
+    }
     run_world(&world, options);
     return true;
+}
+
+/* A crash, or a call that does not return: say in which world. */
+static void on_signal(int number)
+{
+    char words[120];
+    int size = snprintf(words, sizeof words, "\n%s, seed %llu, device %u, mail %u\n", number == SIGALRM ? "DOES NOT RETURN" : "CRASHED",
+                        (unsigned long long)world.options.seed, (unsigned)world.device->index, (unsigned)world.device->mail_index);
+
+    (void)!write(STDOUT_FILENO, words, (size_t)size);
+    _exit(1);
 }
 
 /* ---- what the run was ------------------------------------------------------------------------------------------ */
@@ -395,6 +410,9 @@ int main(int count, char **values)
     if (!read_arguments(&arguments, count - 1, values + 1)) {
         return usage();
     }
+    (void)signal(SIGSEGV, on_signal);
+    (void)signal(SIGFPE, on_signal);
+    (void)signal(SIGALRM, on_signal);
     make_devices(arguments.options.device_count > DEVICE_COUNT ? arguments.options.device_count : DEVICE_COUNT);
     if (arguments.is_small) {
         return run_small(&world, arguments.is_quick);
