@@ -13,43 +13,44 @@ static bool is_slot_open(const mote_lookup_t *lookup, unsigned slot)
     return (lookup->open_slots >> slot & 1U) != 0;
 }
 
-static void close_slot(mote_lookup_t *lookup, const mote_port_t *port, void *self, unsigned slot)
+static void close_slot(mote_lookup_t *lookup, unsigned slot)
 {
     if (is_slot_open(lookup, slot)) {
-        port->query_close(self, slot);
+        lookup->port->query_close(lookup->self, slot);
         lookup->open_slots &= (uint8_t)~(1U << slot);
     }
 }
 
-static void close_stream(mote_lookup_t *lookup, const mote_port_t *port, void *self)
+static void close_stream(mote_lookup_t *lookup)
 {
     if (lookup->stream_server != NULL) {
-        port->abort(self);
+        lookup->port->abort(lookup->self);
         lookup->stream_server = NULL;
         lookup->is_connected = false;
     }
 }
 
-static void give_back(mote_lookup_t *lookup, const mote_port_t *port, void *self)
+static void give_back(mote_lookup_t *lookup)
 {
     if (lookup->lent_slot != 0) {
-        port->query_taken(self, lookup->lent_slot - 1U);
+        lookup->port->query_taken(lookup->self, lookup->lent_slot - 1U);
         lookup->lent_slot = 0;
     }
 }
 
 void mote_lookup_stop(mote_lookup_t *lookup, const mote_port_t *port, void *self)
 {
-    give_back(lookup, port, self);
+    lookup->port = port;
+    lookup->self = self;
+    give_back(lookup);
     for (unsigned slot = 0; slot < MOTE_RESOLVER_SLOT_COUNT; slot++) {
-        close_slot(lookup, port, self, slot);
+        close_slot(lookup, slot);
     }
-    close_stream(lookup, port, self);
+    close_stream(lookup);
 }
 
 /* Sends what the slot wants to send. PENDING: the port has no room now. */
-static mote_status_t send_question(mote_lookup_t *lookup, const mote_port_t *port, void *self, uint32_t now_ms,
-                                   unsigned slot)
+static mote_status_t send_question(mote_lookup_t *lookup, unsigned slot)
 {
     const mote_endpoint_t *server;
     mote_span_t message;
@@ -58,32 +59,31 @@ static mote_status_t send_question(mote_lookup_t *lookup, const mote_port_t *por
     /* Each server is a transmission of its own; the resolver ends the slot when all have failed. */
     while (mote_resolver_output(&lookup->resolver, slot, &message, &server) == MOTE_RESOLVER_WANTS_SEND) {
         if (mote_resolver_is_new(&lookup->resolver, slot)) {
-            close_slot(lookup, port, self, slot);
+            close_slot(lookup, slot);
         }
         if (!is_slot_open(lookup, slot)) {
-            status = port->query_open(self, slot);
+            status = lookup->port->query_open(lookup->self, slot);
             lookup->open_slots |= (uint8_t)(status == MOTE_OK ? 1U << slot : 0U);
         }
         if (is_slot_open(lookup, slot)) {
-            status = port->query_send(self, slot, server, message);
+            status = lookup->port->query_send(lookup->self, slot, server, message);
         }
         if (status == MOTE_PENDING) {
             return MOTE_PENDING;
         }
-        mote_resolver_sent(&lookup->resolver, slot, status, now_ms);
+        mote_resolver_sent(&lookup->resolver, slot, status, lookup->now_ms);
     }
     return MOTE_OK;
 }
 
 /* Reads what came to the slot. OK: an answer, whose datagram stays lent. */
-static mote_status_t read_datagrams(mote_lookup_t *lookup, const mote_port_t *port, void *self, uint32_t now_ms,
-                                    unsigned slot, mote_dns_answer_t *answer)
+static mote_status_t read_datagrams(mote_lookup_t *lookup, unsigned slot, mote_dns_answer_t *answer)
 {
     mote_endpoint_t from;
     mote_span_t datagram;
 
     for (unsigned i = 0; i < DATAGRAM_COUNT && is_slot_open(lookup, slot); i++) {
-        mote_status_t status = port->query_lend(self, slot, &from, &datagram);
+        mote_status_t status = lookup->port->query_lend(lookup->self, slot, &from, &datagram);
         mote_status_t outcome;
 
         if (status == MOTE_PENDING) {
@@ -93,13 +93,13 @@ static mote_status_t read_datagrams(mote_lookup_t *lookup, const mote_port_t *po
             datagram = mote_span(NULL, 0);
         }
         outcome = mote_resolver_input(&lookup->resolver, slot, status, from.ip.family != 0 ? &from : NULL,
-                                      datagram, now_ms, answer);
+                                      datagram, lookup->now_ms, answer);
         if (status == MOTE_OK && outcome == MOTE_OK) {
             lookup->lent_slot = (uint8_t)(slot + 1);
             return MOTE_OK;
         }
         if (status == MOTE_OK) {
-            port->query_taken(self, slot);
+            lookup->port->query_taken(lookup->self, slot);
         }
         if (outcome != MOTE_PENDING) {
             return MOTE_PENDING; /* ended: the caller asks mote_resolver_status */
@@ -109,23 +109,21 @@ static mote_status_t read_datagrams(mote_lookup_t *lookup, const mote_port_t *po
 }
 
 #if MOTE_FEATURE_DNS_TCP
-static mote_status_t connect_stream(mote_lookup_t *lookup, const mote_port_t *port, void *self,
-                                    const mote_endpoint_t *server)
+static mote_status_t connect_stream(mote_lookup_t *lookup, const mote_endpoint_t *server)
 {
     mote_status_t status;
 
     if (lookup->is_connected || (lookup->stream_server != NULL && lookup->stream_server != server)) {
-        close_stream(lookup, port, self);
+        close_stream(lookup);
     }
     lookup->stream_server = server;
-    status = port->connect(self, server);
+    status = lookup->port->connect(lookup->self, server);
     lookup->is_connected = status == MOTE_OK;
     return status;
 }
 
 /* One move on the stream. OK: an answer. PENDING: nothing moved. CLOSED: something did, look again. */
-static mote_status_t move_stream(mote_lookup_t *lookup, const mote_port_t *port, void *self, uint32_t now_ms,
-                                 unsigned *slot, mote_dns_answer_t *answer)
+static mote_status_t move_stream(mote_lookup_t *lookup, unsigned *slot, mote_dns_answer_t *answer)
 {
     const mote_endpoint_t *server;
     mote_span_t bytes;
@@ -136,43 +134,42 @@ static mote_status_t move_stream(mote_lookup_t *lookup, const mote_port_t *port,
     case MOTE_RESOLVER_STREAM_IDLE:
         return MOTE_PENDING;
     case MOTE_RESOLVER_STREAM_CONNECT:
-        status = connect_stream(lookup, port, self, server);
+        status = connect_stream(lookup, server);
         if (status == MOTE_OK) {
-            mote_resolver_stream_event(&lookup->resolver, MOTE_OK, now_ms);
+            mote_resolver_stream_event(&lookup->resolver, MOTE_OK, lookup->now_ms);
             return MOTE_CLOSED;
         }
         break;
     case MOTE_RESOLVER_STREAM_SEND:
-        status = port->send(self, bytes, 0, &size);
+        status = lookup->port->send(lookup->self, bytes, 0, &size);
         if (status == MOTE_OK) {
-            mote_resolver_stream_sent(&lookup->resolver, size, now_ms);
+            mote_resolver_stream_sent(&lookup->resolver, size, lookup->now_ms);
             return MOTE_CLOSED;
         }
         break;
     case MOTE_RESOLVER_STREAM_RECEIVE:
-        status = port->lend(self, &bytes);
+        status = lookup->port->lend(lookup->self, &bytes);
         if (status == MOTE_OK) {
             mote_status_t outcome =
-                mote_resolver_stream_input(&lookup->resolver, bytes, now_ms, &size, slot, answer);
+                mote_resolver_stream_input(&lookup->resolver, bytes, lookup->now_ms, &size, slot, answer);
 
-            port->taken(self, size); /* the answer lives in the resolver's TCP buffer */
+            lookup->port->taken(lookup->self, size); /* the answer lives in the resolver's TCP buffer */
             return outcome == MOTE_OK ? MOTE_OK : MOTE_CLOSED;
         }
         break;
     }
     if (status != MOTE_PENDING) {
-        close_stream(lookup, port, self);
-        mote_resolver_stream_event(&lookup->resolver, status, now_ms);
+        close_stream(lookup);
+        mote_resolver_stream_event(&lookup->resolver, status, lookup->now_ms);
         return MOTE_CLOSED;
     }
     return MOTE_PENDING;
 }
 
-static mote_status_t run_stream(mote_lookup_t *lookup, const mote_port_t *port, void *self, uint32_t now_ms,
-                                unsigned *slot, mote_dns_answer_t *answer)
+static mote_status_t run_stream(mote_lookup_t *lookup, unsigned *slot, mote_dns_answer_t *answer)
 {
     for (unsigned i = 0; i < DATAGRAM_COUNT; i++) {
-        mote_status_t status = move_stream(lookup, port, self, now_ms, slot, answer);
+        mote_status_t status = move_stream(lookup, slot, answer);
 
         if (status != MOTE_CLOSED) {
             return status;
@@ -197,20 +194,23 @@ mote_status_t mote_lookup_step(mote_lookup_t *lookup, const mote_port_t *port, v
 {
     bool is_blocked = false;
 
-    give_back(lookup, port, self);
+    lookup->port = port;
+    lookup->self = self;
+    lookup->now_ms = now_ms;
+    give_back(lookup);
     (void)mote_resolver_tick(&lookup->resolver, now_ms);
     for (unsigned i = 0; i < MOTE_RESOLVER_SLOT_COUNT; i++) {
-        is_blocked |= send_question(lookup, port, self, now_ms, i) == MOTE_PENDING;
-        if (read_datagrams(lookup, port, self, now_ms, i, answer) == MOTE_OK) {
+        is_blocked |= send_question(lookup, i) == MOTE_PENDING;
+        if (read_datagrams(lookup, i, answer) == MOTE_OK) {
             *slot = i;
             return MOTE_OK;
         }
         if (mote_resolver_status(&lookup->resolver, i) != MOTE_PENDING) {
-            close_slot(lookup, port, self, i);
+            close_slot(lookup, i);
         }
     }
 #if MOTE_FEATURE_DNS_TCP
-    if (run_stream(lookup, port, self, now_ms, slot, answer) == MOTE_OK) {
+    if (run_stream(lookup, slot, answer) == MOTE_OK) {
         return MOTE_OK;
     }
 #endif

@@ -12,11 +12,14 @@ MOTE_BEGIN_DECLS
 
 /** Placed by the caller; start the resolver in it, then step. */
 typedef struct mote_lookup {
-    mote_resolver_t resolver;
-    const mote_endpoint_t *stream_server; /* private: where the port's stream leads; NULL: none of ours */
-    bool is_connected;
+    bool is_connected; /* private */
     uint8_t open_slots; /* a bit each */
     uint8_t lent_slot;  /* whose datagram is lent: slot + 1, 0 none */
+    const mote_endpoint_t *stream_server; /* where the port's stream leads; NULL: none of ours */
+    const mote_port_t *port;              /* of the call at hand */
+    void *self;
+    uint32_t now_ms;
+    mote_resolver_t resolver;
 } mote_lookup_t;
 
 /** Once, before the first question. */

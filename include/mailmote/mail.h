@@ -83,11 +83,10 @@ typedef struct mote_recipient {
     mote_buffer_t host;  /**< the caller's room for the name of the host spoken to; a name that does not fit is left out */
 
     uint8_t verdict;    /**< mote_verdict_t */
-    uint8_t protection; /**< mote_protection_t */
+    uint8_t phase;      /* private: mote_phase_t */
     mote_report_t report;
-    mote_ip_t peer; /**< the address spoken to; family 0 if there was none */
-
-    uint8_t phase; /* private: mote_phase_t */
+    mote_ip_t peer;     /**< the address spoken to; family 0 if there was none */
+    uint8_t protection; /**< mote_protection_t */
 } mote_recipient_t;
 
 /* private: where a recipient stands within a delivery */

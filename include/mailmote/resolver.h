@@ -69,6 +69,7 @@ typedef struct mote_resolver {
     const mote_dns_settings_t *settings;
     const mote_random_t *random;
     uint32_t start_ms;
+    uint16_t name_size; /* of the name in the query */
     uint8_t alias_count;
     uint8_t plain_servers; /* a bit each: those that do not know EDNS0 */
     bool ignores_case;     /* a server gave the name back in another case: asked without 0x20 */
@@ -82,7 +83,6 @@ typedef struct mote_resolver {
     uint32_t stream_ms;
 #endif
     mote_resolver_slot_t slots[MOTE_RESOLVER_SLOT_COUNT];
-    uint16_t name_size;
     uint8_t query[2 + MOTE_DNS_QUERY_BYTES]; /* length octets for TCP, then the message; holds the name */
 } mote_resolver_t;
 

@@ -112,6 +112,7 @@ typedef struct mote_smtp {
     uint16_t room_sent;
     uint16_t skip;     /* of the command at hand, when it is longer than the room */
     uint16_t dot_size; /* bytes of the room up to the end of data; 0: not in it */
+    mote_buffer_t room; /* commands gathered, and short pieces of content; size is filled */
     const mote_smtp_settings_t *settings;
     const mote_hop_t *hop;
     mote_mail_t *mail;
@@ -119,7 +120,6 @@ typedef struct mote_smtp {
     uint32_t now_ms;
     uint32_t since_ms;   /* of what is awaited */
     uint32_t size_limit; /* what SIZE said; 0: nothing */
-    mote_buffer_t room;  /* commands gathered, and short pieces of content; size is filled */
     mote_span_t stretch; /* of the content, to be lent or copied */
     union {
         mote_hearing_t hearing; /* before a transaction */
