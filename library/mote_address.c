@@ -17,41 +17,44 @@ static bool is_atext(uint8_t octet)
 
 /* ---- domains --------------------------------------------------------------------------------------- */
 
-static bool is_label(mote_span_t label)
+bool mote_label_is_host(mote_span_t label, bool *is_numeric)
 {
-    if (label.size < 1 || label.size > 63 || label.data[0] == '-' || label.data[label.size - 1] == '-') {
-        return false;
-    }
+    *is_numeric = true;
     for (size_t i = 0; i < label.size; i++) {
-        if (!is_letter_or_digit(label.data[i]) && label.data[i] != '-') {
+        uint8_t octet = label.data[i];
+        bool is_inner = i > 0 && i + 1 < label.size;
+
+        if (!is_letter_or_digit(octet) && !(octet == '-' && is_inner)) {
             return false;
         }
+        *is_numeric &= octet <= '9' && octet != '-';
     }
-    return true;
+    return label.size >= 1 && label.size <= 63;
+}
+
+unsigned mote_domain_label_count(mote_span_t text)
+{
+    bool is_numeric = true;
+    unsigned count = 0;
+    size_t left = text.size + 1; /* a name ends without a dot */
+
+    while (left > 0) {
+        mote_span_t label;
+
+        mote_span_cut(&text, '.', &label);
+        if (!mote_label_is_host(label, &is_numeric)) {
+            return 0;
+        }
+        left -= label.size + 1;
+        count++;
+    }
+    /* An all-numeric last label is an address in some spelling (RFC 1123 2.1, RFC 3696 2). */
+    return is_numeric ? 0 : count;
 }
 
 bool mote_domain_is_valid(mote_span_t text)
 {
-    size_t offset = 0;
-    unsigned label_count = 0;
-
-    if (text.size > 253) {
-        return false;
-    }
-    for (;;) {
-        mote_span_t rest = mote_span_slice(text, offset, text.size);
-        mote_span_t label = mote_span_slice(rest, 0, mote_span_find(rest, '.'));
-
-        if (!is_label(label)) {
-            return false;
-        }
-        label_count++;
-        if (label.size == rest.size) {
-            /* An all-numeric last label is an address in some spelling (RFC 1123 2.1, RFC 3696 2). */
-            return label_count >= 2 && !mote_ip_is_spelled(label);
-        }
-        offset += label.size + 1;
-    }
+    return text.size <= 253 && mote_domain_label_count(text) >= 2;
 }
 
 /* ---- local parts ----------------------------------------------------------------------------------- */

@@ -1,3 +1,4 @@
+#include <mailmote/address.h>
 #include <mailmote/dns.h>
 
 enum {
@@ -23,15 +24,17 @@ typedef struct label_walk {
     mote_span_t label; /* the one read last; the root is an empty one */
     size_t offset;     /* behind it */
     size_t limit;      /* pointers lead below this */
+    size_t end;        /* behind the first pointer; 0: none yet */
     uint16_t size;     /* of the name so far, length octets included */
     uint8_t jump_count;
 } label_walk_t;
 
-static label_walk_t walk_labels(const mote_dns_name_t *name)
+static void begin_walk(label_walk_t *walk, const mote_dns_name_t *name)
 {
-    label_walk_t walk = { name->message, { NULL, 0 }, name->offset, name->offset, 0, 0 };
-
-    return walk;
+    memset(walk, 0, sizeof *walk);
+    walk->message = name->message;
+    walk->offset = name->offset;
+    walk->limit = name->offset;
 }
 
 /* Reads the next label. False: malformed. Not to be called again after the root. */
@@ -39,6 +42,7 @@ static bool next_label(label_walk_t *walk)
 {
     mote_span_t message = walk->message;
     size_t offset = walk->offset;
+    size_t size;
 
     while (offset < message.size && message.data[offset] >= POINTER) {
         size_t target = offset + 1 < message.size ? u16_at(message, offset) & 0x3FFFU : 0;
@@ -46,60 +50,41 @@ static bool next_label(label_walk_t *walk)
         if (target < MOTE_DNS_HEADER_BYTES || target >= walk->limit || ++walk->jump_count > JUMP_COUNT) {
             return false;
         }
+        walk->end = walk->end == 0 ? offset + 2 : walk->end;
         walk->limit = offset = target;
     }
     if (offset >= message.size) {
         return false;
     }
-    walk->label.data = &message.data[offset + 1];
-    walk->label.size = message.data[offset];
-    walk->offset = offset + 1 + walk->label.size;
-    walk->size = (uint16_t)(walk->size + 1 + walk->label.size);
-    return walk->label.size <= LABEL_BYTES && walk->offset <= message.size && walk->size <= MOTE_DNS_NAME_BYTES;
+    size = message.data[offset++];
+    walk->label = mote_span(&message.data[offset], size);
+    walk->offset = offset + size;
+    walk->size = (uint16_t)(walk->size + 1 + size);
+    return size <= LABEL_BYTES && walk->offset <= message.size && walk->size <= MOTE_DNS_NAME_BYTES;
 }
 
-/* Offset behind the name that stands at offset, 0 if it is malformed. Owners are not followed: where their pointers lead
-   is looked at when they are compared, and most of them never are. */
-static size_t end_of_name(mote_span_t message, size_t offset, bool is_followed)
+/* Offset behind a name, 0 if it is malformed. Owners are followed no further than to the first label behind a pointer:
+   the rest is looked at when they are compared, and most of them never are. */
+static size_t end_of_name(const mote_dns_name_t *name, bool is_followed)
 {
-    size_t limit = offset;
-    size_t end = 0;
-    unsigned size = 0;
-    unsigned jump_count = 0;
+    label_walk_t walk;
 
-    while (offset < message.size) {
-        unsigned length = message.data[offset];
-
-        if (length >= POINTER) {
-            size_t target = offset + 1 < message.size ? u16_at(message, offset) & 0x3FFFU : 0;
-
-            end = end == 0 ? offset + 2 : end;
-            if (target < MOTE_DNS_HEADER_BYTES || target >= limit || ++jump_count > JUMP_COUNT) {
-                return 0;
-            }
-            if (!is_followed) {
-                return end;
-            }
-            limit = offset = target;
-        } else {
-            offset += 1 + length;
-            size += 1 + length;
-            if (length > LABEL_BYTES || size > MOTE_DNS_NAME_BYTES) {
-                return 0;
-            }
-            if (length == 0) {
-                return end == 0 ? offset : end;
-            }
+    begin_walk(&walk, name);
+    do {
+        if (!next_label(&walk)) {
+            return 0;
         }
-    }
-    return 0;
+    } while (walk.label.size > 0 && (is_followed || walk.end == 0));
+    return walk.end != 0 ? walk.end : walk.offset;
 }
 
 bool mote_dns_name_equals(const mote_dns_name_t *a, const mote_dns_name_t *b)
 {
-    label_walk_t left = walk_labels(a);
-    label_walk_t right = walk_labels(b);
+    label_walk_t left;
+    label_walk_t right;
 
+    begin_walk(&left, a);
+    begin_walk(&right, b);
     do {
         if (!next_label(&left) || !next_label(&right) || !mote_span_equals_ignoring_case(left.label, right.label)) {
             return false;
@@ -113,59 +98,42 @@ bool mote_dns_name_equals(const mote_dns_name_t *a, const mote_dns_name_t *b)
 
 bool mote_dns_name_equals_text(const mote_dns_name_t *name, mote_span_t text)
 {
-    label_walk_t walk = walk_labels(name);
+    label_walk_t walk;
+    mote_span_t label;
 
+    begin_walk(&walk, name);
     while (next_label(&walk)) {
-        size_t size = mote_span_find(text, '.');
-
         if (walk.label.size == 0) {
             return text.size == 0 && walk.size > 1;
         }
-        if (!mote_span_equals_ignoring_case(walk.label, mote_span_slice(text, 0, size))) {
+        mote_span_cut(&text, '.', &label);
+        if (!mote_span_equals_ignoring_case(walk.label, label)) {
             return false;
         }
-        text = mote_span_slice(text, size + 1, text.size);
     }
     return false;
 }
 
 bool mote_dns_name_is_root(const mote_dns_name_t *name)
 {
-    label_walk_t walk = walk_labels(name);
+    label_walk_t walk;
 
+    begin_walk(&walk, name);
     return next_label(&walk) && walk.label.size == 0;
-}
-
-/* Letters, digits, inner hyphens (RFC 1123 2.1). */
-static bool is_host_label(mote_span_t label, bool *is_numeric)
-{
-    *is_numeric = true;
-    for (size_t i = 0; i < label.size; i++) {
-        unsigned octet = label.data[i];
-        bool is_inner = i > 0 && i + 1 < label.size;
-
-        if (octet < '0' || octet > '9') {
-            *is_numeric = false;
-            octet |= 0x20; /* lower case */
-            if ((octet < 'a' || octet > 'z') && !(label.data[i] == '-' && is_inner)) {
-                return false;
-            }
-        }
-    }
-    return true;
 }
 
 bool mote_dns_name_is_host(const mote_dns_name_t *name)
 {
-    label_walk_t walk = walk_labels(name);
+    label_walk_t walk;
     bool is_numeric = true; /* the last label's: an address in letters is no name */
     unsigned label_count = 0;
 
+    begin_walk(&walk, name);
     while (next_label(&walk)) {
         if (walk.label.size == 0) {
             return label_count >= 2 && !is_numeric;
         }
-        if (!is_host_label(walk.label, &is_numeric)) {
+        if (!mote_label_is_host(walk.label, &is_numeric)) {
             return false;
         }
         label_count++;
@@ -176,29 +144,26 @@ bool mote_dns_name_is_host(const mote_dns_name_t *name)
 size_t mote_dns_name_from_text(mote_span_t text, uint8_t *wire, size_t capacity)
 {
     mote_writer_t out = mote_writer(wire, capacity);
-    bool is_numeric = true;
+    mote_span_t label;
 
+    if (mote_domain_label_count(text) == 0) {
+        return 0;
+    }
     while (text.size > 0) {
-        mote_span_t label = mote_span_slice(text, 0, mote_span_find(text, '.'));
-
-        /* An empty label; one too long; a dot at the end: none of them is a host name. */
-        if (label.size == 0 || label.size > LABEL_BYTES || label.size + 1 == text.size ||
-            !is_host_label(label, &is_numeric)) {
-            return 0;
-        }
+        mote_span_cut(&text, '.', &label);
         mote_write_u8(&out, (uint8_t)label.size);
         mote_write(&out, label);
-        text = mote_span_slice(text, label.size + 1, text.size);
     }
     mote_write_u8(&out, 0);
-    return is_numeric || mote_writer_overflowed(&out) || out.size > MOTE_DNS_NAME_BYTES ? 0 : out.size;
+    return mote_writer_overflowed(&out) || out.size > MOTE_DNS_NAME_BYTES ? 0 : out.size;
 }
 
 size_t mote_dns_name_copy(const mote_dns_name_t *name, uint8_t *wire, size_t capacity)
 {
-    label_walk_t walk = walk_labels(name);
+    label_walk_t walk;
     mote_writer_t out = mote_writer(wire, capacity);
 
+    begin_walk(&walk, name);
     do {
         if (!next_label(&walk)) {
             return 0;
@@ -211,8 +176,9 @@ size_t mote_dns_name_copy(const mote_dns_name_t *name, uint8_t *wire, size_t cap
 
 void mote_dns_name_write(mote_writer_t *out, const mote_dns_name_t *name)
 {
-    label_walk_t walk = walk_labels(name);
+    label_walk_t walk;
 
+    begin_walk(&walk, name);
     while (next_label(&walk) && walk.label.size > 0) {
         if (walk.size > walk.label.size + 1) {
             mote_write_u8(out, '.'); /* not before the first */
@@ -225,9 +191,10 @@ void mote_dns_name_write(mote_writer_t *out, const mote_dns_name_t *name)
 
 uint32_t mote_dns_name_hash(const mote_dns_name_t *name, uint32_t seed)
 {
-    label_walk_t walk = walk_labels(name);
+    label_walk_t walk;
     uint32_t hash = seed;
 
+    begin_walk(&walk, name);
     while (next_label(&walk) && walk.label.size > 0) {
         for (size_t i = 0; i < walk.label.size; i++) {
             hash = (hash ^ (walk.label.data[i] | 0x20U)) * UINT32_C(16777619); /* FNV-1a; case-blind */
@@ -253,13 +220,14 @@ enum { FIXED_BYTES = 10 }; /* type, class, TTL, length of the data */
 /* Reads the record at *offset, whose data must lie inside the message, and moves behind it. */
 static bool read_record(mote_span_t message, uint16_t *offset, raw_record_t *record)
 {
-    size_t end = end_of_name(message, *offset, false);
+    size_t end;
 
+    record->owner.message = message;
+    record->owner.offset = *offset;
+    end = end_of_name(&record->owner, false);
     if (end == 0 || end + FIXED_BYTES > message.size) {
         return false;
     }
-    record->owner.message = message;
-    record->owner.offset = *offset;
     record->type = u16_at(message, end);
     record->klass = u16_at(message, end + 2);
     record->size = u16_at(message, end + 8);
@@ -272,8 +240,7 @@ static bool read_record(mote_span_t message, uint16_t *offset, raw_record_t *rec
    classes is not looked at (RFC 3597 3). */
 static bool is_data_sound(const raw_record_t *record)
 {
-    mote_span_t message = record->owner.message;
-    unsigned name_at = 0; /* inside the data */
+    mote_dns_name_t name = { record->owner.message, record->offset };
 
     if (record->klass != CLASS_IN) {
         return true;
@@ -284,15 +251,14 @@ static bool is_data_sound(const raw_record_t *record)
     case MOTE_DNS_AAAA:
         return record->size == 16;
     case MOTE_DNS_MX:
-        name_at = 2;
+        name.offset = (uint16_t)(name.offset + 2);
         break;
     case MOTE_DNS_CNAME:
         break;
     default:
         return true;
     }
-    return record->size > name_at &&
-           end_of_name(message, record->offset + name_at, true) == (size_t)record->offset + record->size;
+    return end_of_name(&name, true) == (size_t)record->offset + record->size;
 }
 
 /* ---- messages ------------------------------------------------------------------------------------------- */
@@ -341,7 +307,9 @@ mote_status_t mote_dns_read(mote_span_t message, mote_dns_header_t *header)
         return MOTE_ERR_PROTOCOL;
     }
     flags = u16_at(message, 2);
-    end = end_of_name(message, MOTE_DNS_HEADER_BYTES, false);
+    header->question.message = message;
+    header->question.offset = MOTE_DNS_HEADER_BYTES;
+    end = end_of_name(&header->question, false);
     if ((flags & 0xF800) != 0x8000 || u16_at(message, 4) != 1 || end == 0 || message.size - end < 4 ||
         u16_at(message, end + 2) != CLASS_IN) { /* a response, opcode 0, one question, class IN */
         return MOTE_ERR_PROTOCOL;
@@ -350,8 +318,6 @@ mote_status_t mote_dns_read(mote_span_t message, mote_dns_header_t *header)
     header->rcode = flags & 0x000F;
     header->truncated = (flags & 0x0200) != 0;
     header->recursion_available = (flags & 0x0080) != 0;
-    header->question.message = message;
-    header->question.offset = MOTE_DNS_HEADER_BYTES;
     header->question_type = u16_at(message, end);
     header->answer_offset = (uint16_t)(end + 4);
     header->answer_count = u16_at(message, 6);

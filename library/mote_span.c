@@ -5,6 +5,19 @@ mote_span_t mote_span_text(const char *text)
     return mote_span(text, text != NULL ? strlen(text) : 0);
 }
 
+void mote_span_skip(mote_span_t *span, size_t size)
+{
+    *span = mote_span_slice(*span, size, span->size);
+}
+
+void mote_span_cut(mote_span_t *rest, uint8_t octet, mote_span_t *part)
+{
+    size_t size = mote_span_find(*rest, octet);
+
+    *part = mote_span(rest->data, size);
+    mote_span_skip(rest, size + 1);
+}
+
 bool mote_span_equals(mote_span_t a, mote_span_t b)
 {
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
@@ -112,12 +125,14 @@ void mote_write(mote_writer_t *out, mote_span_t bytes)
 {
     size_t passed = out->size < out->skip ? out->skip - out->size : 0; /* of these bytes, before the window */
     size_t stored = mote_writer_stored(out);
-    mote_span_t rest = mote_span_slice(bytes, passed, out->capacity - stored);
-
-    if (rest.size > 0) {
-        memcpy(out->data + stored, rest.data, rest.size);
-    }
     out->size += bytes.size;
+    mote_span_skip(&bytes, passed);
+    if (bytes.size > out->capacity - stored) {
+        bytes.size = out->capacity - stored;
+    }
+    if (bytes.size > 0) {
+        memcpy(out->data + stored, bytes.data, bytes.size);
+    }
 }
 
 void mote_write_text(mote_writer_t *out, const char *text)

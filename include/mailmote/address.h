@@ -50,6 +50,12 @@ bool mote_address_equals(const mote_address_t *a, const mote_address_t *b);
 /** The address with the least quoting: "joe"@example.net is written joe@example.net. */
 void mote_address_write(mote_writer_t *out, const mote_address_t *address);
 
+/** Whether a label may stand in a host name: letters, digits and inner hyphens (RFC 1123 2.1), 1 to 63 octets. */
+bool mote_label_is_host(mote_span_t label, bool *is_numeric);
+
+/** How many labels a host name has: as below, but one may be enough. 0: the text is none. */
+unsigned mote_domain_label_count(mote_span_t text);
+
 /**
  * Whether the text is a host or domain name: labels of letters, digits and inner hyphens, 1 to 63 octets
  * each, at most 253 in all, no trailing dot, at least two labels, not an address in any spelling.

@@ -42,6 +42,11 @@ static inline mote_span_t mote_span_slice(mote_span_t span, size_t offset, size_
     return mote_span(span.data + offset, size < span.size - offset ? size : span.size - offset);
 }
 
+/** Leaves out the first size bytes; all of them if there are fewer. */
+void mote_span_skip(mote_span_t *span, size_t size);
+/** Takes what stands before the first such octet, or all, into part; the rest begins behind the octet. */
+void mote_span_cut(mote_span_t *rest, uint8_t octet, mote_span_t *part);
+
 bool mote_span_equals(mote_span_t a, mote_span_t b);
 /** ASCII letters compare equal in either case; no locale (RFC 4343 3). */
 bool mote_span_equals_ignoring_case(mote_span_t a, mote_span_t b);
