@@ -145,8 +145,9 @@ mote_status_t mote_address_parse(mote_span_t text, mote_address_t *address)
     if (size == 0 || size >= text.size || text.data[size] != '@') {
         return MOTE_ERR_ADDRESS;
     }
-    address->local_part = mote_span_slice(text, 0, size);
-    address->domain = mote_span_slice(text, size + 1, text.size);
+    address->local_part = mote_span(text.data, size);
+    address->domain = text;
+    mote_span_skip(&address->domain, size + 1);
     if (size > MOTE_LOCAL_PART_BYTES || text.size > MOTE_ADDRESS_BYTES) {
         return MOTE_ERR_SPACE;
     }

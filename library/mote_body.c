@@ -139,14 +139,14 @@ static bool check_piece(mote_body_t *body)
 
 static void pass_over(mote_body_t *body, size_t size)
 {
-    body->piece = mote_span_slice(body->piece, size, body->piece.size);
+    mote_span_skip(&body->piece, size);
     body->clean_size -= size;
 }
 
 /* Lends the first size octets of the piece. */
 static void lend(mote_body_t *body, size_t size, mote_span_t *stretch)
 {
-    *stretch = mote_span_slice(body->piece, 0, size);
+    *stretch = mote_span(body->piece.data, size);
     pass_over(body, size);
 }
 
@@ -165,7 +165,7 @@ static size_t find_dot(mote_span_t span)
 /* Lends lines whose ends are right as they are. */
 static void pass_lines(mote_body_t *body, mote_span_t *stretch)
 {
-    mote_span_t clean = mote_span_slice(body->piece, 0, body->clean_size);
+    mote_span_t clean = mote_span(body->piece.data, body->clean_size);
     size_t size = (body->flags & MOTE_BODY_STUFFS_DOTS) != 0 ? find_dot(clean) : clean.size;
     uint8_t last = clean.data[size - 1]; /* clean_size is not 0 here. NOLINT(clang-analyzer-core.NullDereference) */
 
@@ -183,7 +183,7 @@ static void pass_lines(mote_body_t *body, mote_span_t *stretch)
 /* Lends one line of this platform's text, up to its end. */
 static void pass_line(mote_body_t *body, mote_span_t *stretch)
 {
-    mote_span_t clean = mote_span_slice(body->piece, 0, body->clean_size);
+    mote_span_t clean = mote_span(body->piece.data, body->clean_size);
     size_t lf = mote_span_find(clean, '\n');
     bool has_cr = lf > 0 && clean.data[lf - 1] == '\r'; /* NOLINT(clang-analyzer-core.NullDereference): as above */
 
@@ -307,7 +307,7 @@ mote_status_t mote_body_scan(mote_body_t *body, mote_source_t *source, uint32_t 
         source->is_8bit = source->is_8bit == MOTE_YES || has_8bit(window) ? MOTE_YES : MOTE_NO;
         source->is_canonical = lone_lf_count > 0 ? MOTE_NO : source->is_canonical;
         count(source, (uint32_t)window.size + lone_lf_count);
-        body->piece = mote_span_slice(body->piece, window.size, body->piece.size);
+        mote_span_skip(&body->piece, window.size);
     }
     if (status == MOTE_CLOSED) {
         status = end_scan(body);

@@ -1071,7 +1071,7 @@ static bool speak(mote_delivery_t *delivery)
     status = delivery->port->send(delivery->self, bytes, send_flags, &taken);
     if (status == MOTE_OK) {
         if ((flags & MOTE_OUTPUT_CONTENT) != 0) {
-            tell(delivery, MOTE_EVENT_CONTENT, mote_span_slice(bytes, 0, taken));
+            tell(delivery, MOTE_EVENT_CONTENT, mote_span(bytes.data, taken));
         }
         mote_smtp_sent(smtp, taken, delivery->now_ms);
         return taken > 0;

@@ -445,7 +445,8 @@ mote_resolver_stream_t mote_resolver_stream(mote_resolver_t *resolver, mote_span
     if (resolver->stream_state == MOTE_RESOLVER_STREAM_SEND) {
         size_t size = write_query(resolver, &resolver->slots[resolver->stream_slot]).size;
 
-        *message = mote_span_slice(mote_span(resolver->query, LENGTH_BYTES + size), resolver->stream_done, size + 2);
+        *message = mote_span(resolver->query, LENGTH_BYTES + size);
+        mote_span_skip(message, resolver->stream_done);
     }
     return (mote_resolver_stream_t)resolver->stream_state;
 }

@@ -1083,18 +1083,19 @@ static mote_reply_event_t hear_octet(mote_smtp_t *smtp, uint8_t octet)
 
 size_t mote_smtp_input(mote_smtp_t *smtp, mote_span_t bytes, uint32_t now_ms)
 {
+    mote_span_t heard = { bytes.data, 0 }; /* and not told yet */
     size_t used = 0;
-    size_t told = 0;
 
     smtp->now_ms = now_ms;
     while (used < bytes.size && smtp->state != MOTE_SMTP_ENDED && smtp->state != MOTE_SMTP_AWAIT_SECURE) {
         mote_reply_event_t event = hear_octet(smtp, bytes.data[used++]);
 
+        heard.size++;
         if (event != MOTE_REPLY_DONE && event != MOTE_REPLY_MALFORMED) {
             continue;
         }
-        tell(smtp, MOTE_EVENT_HEARD, mote_span_slice(bytes, told, used - told));
-        told = used;
+        tell(smtp, MOTE_EVENT_HEARD, heard);
+        heard = mote_span(heard.data + heard.size, 0);
         if (event == MOTE_REPLY_DONE) {
             on_reply(smtp);
         } else {
@@ -1102,8 +1103,8 @@ size_t mote_smtp_input(mote_smtp_t *smtp, mote_span_t bytes, uint32_t now_ms)
         }
         memset(&smtp->reply, 0, sizeof smtp->reply);
     }
-    if (told < used) {
-        tell(smtp, MOTE_EVENT_HEARD, mote_span_slice(bytes, told, used - told));
+    if (heard.size > 0) {
+        tell(smtp, MOTE_EVENT_HEARD, heard);
     }
     if (smtp->state == MOTE_SMTP_AWAIT_SECURE && used < bytes.size) {
         break_step(smtp); /* RFC 3207 4.2: whoever put these behind the 220 wants them taken for words inside TLS */
@@ -1242,9 +1243,10 @@ static void advance(mote_smtp_t *smtp)
 static void tell_said(const mote_smtp_t *smtp, uint16_t start, bool is_whole)
 {
 #if MOTE_FEATURE_OBSERVER
-    mote_span_t line = mote_span_slice(mote_buffer_span(&smtp->room), start, smtp->room.size);
+    mote_span_t line = mote_buffer_span(&smtp->room);
     bool is_secret = has(smtp, FLAG_IS_SECRET) && (smtp->saying == SAY_AUTH || smtp->saying == SAY_ANSWER);
 
+    mote_span_skip(&line, start);
     if (is_secret) { /* what follows AUTH in the same flight is none */
         line = mote_span_text(smtp->saying == SAY_AUTH ? "AUTH PLAIN ***" : "***");
     } else if (is_whole) {
@@ -1324,7 +1326,7 @@ static bool gather(mote_smtp_t *smtp)
     }
     mote_write(&out, smtp->stretch);
     smtp->room.size = (uint16_t)(smtp->room.size + mote_writer_stored(&out));
-    smtp->stretch = mote_span_slice(smtp->stretch, mote_writer_stored(&out), smtp->stretch.size);
+    mote_span_skip(&smtp->stretch, mote_writer_stored(&out));
     return smtp->room.size < smtp->room.capacity;
 }
 
@@ -1363,7 +1365,8 @@ mote_status_t mote_smtp_output(mote_smtp_t *smtp, uint32_t now_ms, mote_span_t *
         *flags |= smtp->mail->source->is_stable ? MOTE_OUTPUT_STABLE : 0U; /* what the filter adds is never that long */
         return MOTE_OK;
     }
-    *bytes = mote_span_slice(mote_buffer_span(&smtp->room), smtp->room_sent, smtp->room.size);
+    *bytes = mote_buffer_span(&smtp->room);
+    mote_span_skip(bytes, smtp->room_sent);
     return bytes->size > 0 ? MOTE_OK : MOTE_PENDING;
 }
 
@@ -1378,7 +1381,7 @@ void mote_smtp_sent(mote_smtp_t *smtp, size_t size, uint32_t now_ms)
     }
     if (lends_stretch(smtp)) {
         MOTE_ASSERT(size <= smtp->stretch.size);
-        smtp->stretch = mote_span_slice(smtp->stretch, size, smtp->stretch.size);
+        mote_span_skip(&smtp->stretch, size);
         return;
     }
     MOTE_ASSERT(size <= (size_t)(smtp->room.size - smtp->room_sent));
