@@ -657,14 +657,6 @@ static void begin_hop(mote_delivery_t *delivery)
     }
 }
 
-/* Moves the lookup. OK: an answer is there. CLOSED: it is over. PENDING: *wait_ms says how long. */
-static mote_status_t look_up(mote_delivery_t *delivery, uint32_t *wait_ms, mote_dns_answer_t *answer)
-{
-    unsigned slot;
-
-    return mote_lookup_step(&delivery->lookup, delivery->port, delivery->self, delivery->now_ms, wait_ms, &slot, answer);
-}
-
 static void stop_lookup(mote_delivery_t *delivery)
 {
     mote_lookup_stop(&delivery->lookup, delivery->port, delivery->self);
@@ -752,34 +744,57 @@ static void on_mx_end(mote_delivery_t *delivery)
         refuse(delivery, MOTE_STAGE_MX, status, MOTE_ENHANCED(4, 4, 3)); /* never the domain's own address */
     }
 }
-
-static uint32_t await_mx(mote_delivery_t *delivery)
-{
-    uint32_t wait_ms = 0;
-    mote_dns_answer_t answer;
-
-    switch ((unsigned)look_up(delivery, &wait_ms, &answer)) {
-    case MOTE_OK:
-        on_mx(delivery, &answer);
-        stop_lookup(delivery);
-        return 0;
-    case MOTE_CLOSED:
-        on_mx_end(delivery);
-        return 0;
-    default:
-        return wait_ms;
-    }
-}
 #endif
 
-static void read_addresses(mote_delivery_t *delivery, mote_dns_answer_t *answer)
+static void on_addresses(mote_delivery_t *delivery, mote_dns_answer_t *answer)
 {
     mote_dns_record_t record;
 
     while (mote_dns_next(answer, &record)) {
         add_address(delivery, &record.ip);
     }
+    set(delivery, FLAG_HAS_ANSWER);
+    delivery->since_ms = delivery->now_ms;
 }
+
+/* Takes an answer, while its bytes are lent. */
+static MOTE_NOINLINE void on_answer(mote_delivery_t *delivery, mote_dns_answer_t *answer)
+{
+#if MOTE_FEATURE_MX
+    if (delivery->state == MOTE_DELIVERY_AWAIT_MX) {
+        on_mx(delivery, answer);
+        stop_lookup(delivery);
+        return;
+    }
+#endif
+    on_addresses(delivery, answer);
+}
+
+/* Moves the lookup. CLOSED: it is over. PENDING: *wait_ms says how long. */
+static MOTE_NOINLINE mote_status_t look_up(mote_delivery_t *delivery, uint32_t *wait_ms)
+{
+    mote_dns_answer_t answer;
+    unsigned slot;
+    mote_status_t status =
+        mote_lookup_step(&delivery->lookup, delivery->port, delivery->self, delivery->now_ms, wait_ms, &slot, &answer);
+
+    if (status == MOTE_OK) {
+        on_answer(delivery, &answer);
+    }
+    return status;
+}
+
+#if MOTE_FEATURE_MX
+static uint32_t await_mx(mote_delivery_t *delivery)
+{
+    uint32_t wait_ms = 0;
+
+    if (look_up(delivery, &wait_ms) == MOTE_CLOSED) {
+        on_mx_end(delivery);
+    }
+    return wait_ms;
+}
+#endif
 
 /* What the lookup of a host without a usable address means (conformance: a soft error outranks a hard one). */
 static void lose_host(mote_delivery_t *delivery)
@@ -827,31 +842,22 @@ static void on_host_end(mote_delivery_t *delivery)
 
 static uint32_t await_host(mote_delivery_t *delivery)
 {
-    mote_dns_answer_t answer;
     uint32_t wait_ms = 0;
+    mote_status_t status = look_up(delivery, &wait_ms);
     uint32_t left_ms;
 
-    switch ((unsigned)look_up(delivery, &wait_ms, &answer)) {
-    case MOTE_OK:
-        read_addresses(delivery, &answer);
-        set(delivery, FLAG_HAS_ANSWER);
-        delivery->since_ms = delivery->now_ms;
-        return 0;
-    case MOTE_CLOSED:
-        on_host_end(delivery);
-        return 0;
-    default:
-        break;
+    if (status == MOTE_PENDING && has(delivery, FLAG_HAS_ANSWER) && has_address(delivery)) {
+        left_ms = left_of(delivery, OTHER_FAMILY_MS);
+        wait_ms = left_ms < wait_ms ? left_ms : wait_ms;
+        if (left_ms == 0) {
+            stop_lookup(delivery);
+            status = MOTE_CLOSED;
+        }
     }
-    if (!has(delivery, FLAG_HAS_ANSWER) || !has_address(delivery)) {
-        return wait_ms;
-    }
-    left_ms = left_of(delivery, OTHER_FAMILY_MS);
-    if (left_ms == 0) {
-        stop_lookup(delivery);
+    if (status == MOTE_CLOSED) {
         on_host_end(delivery);
     }
-    return left_ms < wait_ms ? left_ms : wait_ms;
+    return wait_ms;
 }
 
 /* ---- which address, and the stream ----------------------------------------------------------------- */
@@ -1216,7 +1222,7 @@ static bool end_early(mote_delivery_t *delivery)
     return false;
 }
 
-static uint32_t await_session(mote_delivery_t *delivery)
+static MOTE_NOINLINE uint32_t await_session(mote_delivery_t *delivery)
 {
     mote_smtp_t *smtp = &delivery->at.smtp;
 

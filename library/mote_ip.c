@@ -20,37 +20,35 @@ bool mote_ip_is_spelled(mote_span_t text)
 
 /* ---- reading --------------------------------------------------------------------------------------- */
 
-/* One to three digits without a leading zero, at most 255. Sets failed otherwise. */
-static uint8_t read_decimal(mote_reader_t *in)
+/* Four numbers of one to three digits without a leading zero, at most 255. */
+static bool read_ipv4(mote_span_t text, uint8_t *bytes)
 {
     unsigned value = 0;
-    unsigned digits = 0;
+    unsigned digits = 0; /* of the number at hand */
+    unsigned count = 0;
 
-    while (mote_reader_left(in) > 0 && in->span.data[in->offset] >= '0' && in->span.data[in->offset] <= '9') {
-        if (digits > 0 && value == 0) {
-            in->failed = true;
-        }
-        value = value * 10 + (mote_read_u8(in) - '0');
-        digits++;
-        if (value > 255) {
-            in->failed = true;
+    for (size_t i = 0; i <= text.size; i++) {
+        unsigned octet = i < text.size ? text.data[i] : '.'; /* as if one more followed */
+
+        if (octet == '.') {
+            if (digits == 0 || count == 4) {
+                return false;
+            }
+            bytes[count++] = (uint8_t)value;
+            value = 0;
+            digits = 0;
+        } else {
+            if (octet < '0' || octet > '9' || (digits > 0 && value == 0)) {
+                return false;
+            }
+            value = value * 10 + octet - '0';
+            digits++;
+            if (value > 255) {
+                return false;
+            }
         }
     }
-    in->failed |= digits == 0;
-    return (uint8_t)value;
-}
-
-static bool read_ipv4(mote_span_t text, uint8_t bytes[4])
-{
-    mote_reader_t in = mote_reader(text);
-
-    for (unsigned i = 0; i < 4; i++) {
-        if (i > 0 && mote_read_u8(&in) != '.') {
-            return false;
-        }
-        bytes[i] = read_decimal(&in);
-    }
-    return !in.failed && mote_reader_left(&in) == 0;
+    return count == 4;
 }
 
 #if MOTE_FEATURE_IPV6
@@ -130,22 +128,20 @@ static bool read_ipv6(mote_span_t text, uint8_t bytes[16])
 
 mote_status_t mote_ip_parse(mote_span_t text, mote_ip_t *ip)
 {
-    uint8_t bytes[16];
-
     memset(ip, 0, sizeof *ip);
 #if MOTE_FEATURE_IPV4
-    if (read_ipv4(text, bytes)) {
+    if (read_ipv4(text, ip->bytes)) {
         ip->family = MOTE_FAMILY_IPV4;
-        memcpy(ip->bytes, bytes, 4);
+        return MOTE_OK;
     }
 #endif
 #if MOTE_FEATURE_IPV6
-    if (ip->family == 0 && read_ipv6(text, bytes)) {
+    if (read_ipv6(text, ip->bytes)) {
         ip->family = MOTE_FAMILY_IPV6;
-        memcpy(ip->bytes, bytes, 16);
+        return MOTE_OK;
     }
 #endif
-    return ip->family != 0 ? MOTE_OK : MOTE_ERR_ADDRESS;
+    return MOTE_ERR_ADDRESS;
 }
 
 mote_status_t mote_ip_parse_literal(mote_span_t literal, mote_ip_t *ip)

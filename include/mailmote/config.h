@@ -46,6 +46,13 @@
 #define MOTE_ASSERT(condition) ((void)0)
 #endif
 
+/** For functions whose locals should not lie on the stack of what else their only caller calls. */
+#if defined(__GNUC__)
+#define MOTE_NOINLINE __attribute__((noinline))
+#else
+#define MOTE_NOINLINE
+#endif
+
 /* ---- features ------------------------------------------------------------------------------------- */
 
 /** IPv4: A records, address literals, endpoints. */
