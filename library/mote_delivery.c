@@ -277,11 +277,7 @@ static void clear_recipient(mote_recipient_t *recipient)
 {
     recipient->text.size = 0;
     recipient->host.size = 0;
-    recipient->verdict = MOTE_VERDICT_PENDING;
-    recipient->protection = MOTE_PROTECTION_NONE;
-    recipient->phase = MOTE_PHASE_WAITING;
-    memset(&recipient->report, 0, sizeof recipient->report);
-    memset(&recipient->peer, 0, sizeof recipient->peer);
+    memset(&recipient->verdict, 0, sizeof *recipient - offsetof(mote_recipient_t, verdict)); /* to the end: all ours */
 }
 
 /* The same mailbox named twice gets one copy (RFC 5321 2.4). Returns the first of its kind. */

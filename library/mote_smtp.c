@@ -457,8 +457,11 @@ static mote_status_t choose_mechanism(mote_smtp_t *smtp, mote_credentials_t *cre
 /* RFC 4954 4: the initial response goes along where the line does not grow beyond 512 octets. */
 static bool has_initial_response(const mote_smtp_t *smtp, const mote_credentials_t *credentials)
 {
+    /* Four letters for each three octets, among them two NULs. */
+    enum { SECRET_BYTES = (COMMAND_BYTES - (sizeof "AUTH PLAIN \r\n" - 1)) / 4 * 3 - 2 };
+
     return smtp->mechanism == MOTE_AUTH_PLAIN && !has(smtp, FLAG_AUTH_BARE) &&
-           mote_auth_answer_size(MOTE_AUTH_PLAIN, 0, credentials) + sizeof "AUTH PLAIN \r\n" - 1 <= COMMAND_BYTES;
+           credentials->user.size + credentials->password.size <= SECRET_BYTES;
 }
 
 static void begin_auth(mote_smtp_t *smtp)
@@ -1517,16 +1520,6 @@ void mote_smtp_quit(mote_smtp_t *smtp, uint32_t now_ms)
     if (smtp->state == MOTE_SMTP_AWAIT_MORE) {
         quit(smtp);
     }
-}
-
-mote_smtp_state_t mote_smtp_state(const mote_smtp_t *smtp)
-{
-    return (mote_smtp_state_t)smtp->state;
-}
-
-mote_smtp_end_t mote_smtp_end(const mote_smtp_t *smtp)
-{
-    return (mote_smtp_end_t)smtp->end;
 }
 
 bool mote_smtp_is_cut(const mote_smtp_t *smtp)

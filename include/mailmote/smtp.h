@@ -174,8 +174,16 @@ void mote_smtp_stop(mote_smtp_t *smtp, mote_status_t cause, uint32_t now_ms);
 /** Asks an idle session (MOTE_SMTP_AWAIT_MORE) to say QUIT. */
 void mote_smtp_quit(mote_smtp_t *smtp, uint32_t now_ms);
 
-mote_smtp_state_t mote_smtp_state(const mote_smtp_t *smtp);
-mote_smtp_end_t mote_smtp_end(const mote_smtp_t *smtp);
+static inline mote_smtp_state_t mote_smtp_state(const mote_smtp_t *smtp)
+{
+    return (mote_smtp_state_t)smtp->state;
+}
+
+static inline mote_smtp_end_t mote_smtp_end(const mote_smtp_t *smtp)
+{
+    return (mote_smtp_end_t)smtp->end;
+}
+
 /** Once ended: whether the stream is to be cut (port abort) rather than closed. */
 bool mote_smtp_is_cut(const mote_smtp_t *smtp);
 /** Whether a greeting was heard and taken: counts as a session of the attempt. */
