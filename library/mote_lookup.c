@@ -92,8 +92,10 @@ static mote_status_t read_datagrams(mote_lookup_t *lookup, unsigned slot, mote_d
         if (status != MOTE_OK) {
             datagram = mote_span(NULL, 0);
         }
-        outcome = mote_resolver_input(&lookup->resolver, slot, status, from.ip.family != 0 ? &from : NULL,
-                                      datagram, lookup->now_ms, answer);
+        /* An error may come without a sender; a datagram whose sender the port cannot name is nobody's (RFC 5452 9.1). */
+        outcome = mote_resolver_input(&lookup->resolver, slot, status,
+                                      status == MOTE_OK || from.ip.family != 0 ? &from : NULL, datagram,
+                                      lookup->now_ms, answer);
         if (status == MOTE_OK && outcome == MOTE_OK) {
             lookup->lent_slot = (uint8_t)(slot + 1);
             return MOTE_OK;
@@ -166,6 +168,7 @@ static mote_status_t move_stream(mote_lookup_t *lookup, unsigned *slot, mote_dns
     return MOTE_PENDING;
 }
 
+/* OK: an answer. CLOSED: the port may hold more, and nothing else would wake the caller for it. */
 static mote_status_t run_stream(mote_lookup_t *lookup, unsigned *slot, mote_dns_answer_t *answer)
 {
     for (unsigned i = 0; i < DATAGRAM_COUNT; i++) {
@@ -175,7 +178,7 @@ static mote_status_t run_stream(mote_lookup_t *lookup, unsigned *slot, mote_dns_
             return status;
         }
     }
-    return MOTE_PENDING;
+    return MOTE_CLOSED;
 }
 #endif
 
@@ -192,6 +195,7 @@ static bool is_over(const mote_lookup_t *lookup)
 mote_status_t mote_lookup_step(mote_lookup_t *lookup, const mote_port_t *port, void *self, uint32_t now_ms,
                                uint32_t *wait_ms, unsigned *slot, mote_dns_answer_t *answer)
 {
+    mote_status_t status = MOTE_PENDING;
     bool is_blocked = false;
 
     lookup->port = port;
@@ -210,7 +214,8 @@ mote_status_t mote_lookup_step(mote_lookup_t *lookup, const mote_port_t *port, v
         }
     }
 #if MOTE_FEATURE_DNS_TCP
-    if (run_stream(lookup, slot, answer) == MOTE_OK) {
+    status = run_stream(lookup, slot, answer);
+    if (status == MOTE_OK) {
         return MOTE_OK;
     }
 #endif
@@ -221,6 +226,9 @@ mote_status_t mote_lookup_step(mote_lookup_t *lookup, const mote_port_t *port, v
     *wait_ms = mote_resolver_tick(&lookup->resolver, now_ms);
     if (*wait_ms < RETRY_SEND_MS && is_blocked) {
         *wait_ms = RETRY_SEND_MS;
+    }
+    if (status == MOTE_CLOSED) {
+        *wait_ms = 0;
     }
     return MOTE_PENDING;
 }
