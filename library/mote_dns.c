@@ -184,7 +184,9 @@ void mote_dns_name_write(mote_writer_t *out, const mote_dns_name_t *name)
             mote_write_u8(out, '.'); /* not before the first */
         }
         for (size_t i = 0; i < walk.label.size; i++) {
-            mote_write_u8(out, mote_lower(walk.label.data[i]));
+            uint8_t octet = mote_lower(walk.label.data[i]);
+
+            mote_write_u8(out, octet > ' ' && octet <= '~' && octet != '.' ? octet : '?');
         }
     }
 }
@@ -350,7 +352,7 @@ static void rewind_answer(mote_dns_answer_t *answer, const mote_dns_header_t *he
 /* Whether the owner of a record is the name; nearly always it is a pointer straight to it. */
 static bool is_owner(const mote_dns_name_t *owner, const mote_dns_name_t *name)
 {
-    return u16_at(owner->message, owner->offset) == (POINTER << 8 | name->offset) || mote_dns_name_equals(owner, name);
+    return u16_at(owner->message, owner->offset) - (POINTER << 8) == name->offset || mote_dns_name_equals(owner, name);
 }
 
 /* The next record of the chain's end that has the type, or is an alias. */

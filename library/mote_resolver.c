@@ -470,7 +470,7 @@ void mote_resolver_stream_event(mote_resolver_t *resolver, mote_status_t status,
 void mote_resolver_stream_sent(mote_resolver_t *resolver, size_t size, uint32_t now_ms)
 {
     (void)now_ms; /* nor does a byte: the stream has its time as a whole */
-    resolver->stream_done = (uint16_t)(resolver->stream_done + size);
+    resolver->stream_done += (uint32_t)size;
     if (resolver->stream_done >= LENGTH_BYTES + ((unsigned)resolver->query[0] << 8 | resolver->query[1])) {
         resolver->stream_state = MOTE_RESOLVER_STREAM_RECEIVE;
         resolver->stream_done = 0;
@@ -488,13 +488,13 @@ static size_t assemble(mote_resolver_t *resolver, mote_span_t bytes)
         resolver->stream_done++;
     }
     if (resolver->stream_done >= LENGTH_BYTES && resolver->stream_size <= resolver->settings->tcp_capacity) {
-        size_t at = (size_t)resolver->stream_done - LENGTH_BYTES;
+        size_t at = resolver->stream_done - LENGTH_BYTES;
 
         part = mote_span_slice(bytes, used, resolver->stream_size - at);
         if (part.size > 0) {
             memcpy(resolver->settings->tcp_buffer + at, part.data, part.size);
         }
-        resolver->stream_done = (uint16_t)(resolver->stream_done + part.size);
+        resolver->stream_done += (uint32_t)part.size;
         used += part.size;
     }
     return used;

@@ -64,7 +64,8 @@ size_t mote_dns_name_from_text(mote_span_t text, uint8_t *wire, size_t capacity)
  */
 size_t mote_dns_name_copy(const mote_dns_name_t *name, uint8_t *wire, size_t capacity);
 
-/** Writes a name in lower case letters and dots, without a trailing dot. Call it for host names only (below). */
+/** Writes a name in lower case letters and dots, without a trailing dot. An octet that no text of a name holds, which an
+ *  alias may lead to, is written as '?': what a report or a terminal gets is printable, and a dot parts labels. */
 void mote_dns_name_write(mote_writer_t *out, const mote_dns_name_t *name);
 
 /**

@@ -78,8 +78,8 @@ typedef struct mote_resolver {
     uint8_t stream_slot;   /* whose question the stream carries */
     uint8_t stream_server; /* index of the server it leads to */
     bool stream_is_reused; /* it has carried an answer before: the server may have closed it since */
-    uint16_t stream_done;  /* bytes of the question sent, or of the answer received, length octets included */
     uint16_t stream_size;  /* of the answer, as its length octets say */
+    uint32_t stream_done;  /* bytes of the question sent, or of the answer received, length octets included */
     uint32_t stream_ms;
 #endif
     mote_resolver_slot_t slots[MOTE_RESOLVER_SLOT_COUNT];

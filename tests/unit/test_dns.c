@@ -42,6 +42,7 @@ static void names_on_the_wire(void **state)
         { "two pointers back", OCTETS("\3net\0\1a\xC0\x0C\1b\xC0\x11"), 21, "b.a.net" },
         { "a pointer to the root", OCTETS("\0\1a\xC0\x0C"), 13, "a" },
         { "a pointer to a pointer", OCTETS("\1a\0\xC0\x0C\xC0\x0F"), 17, "a" },
+        { "octets that no text holds", OCTETS("\6\x1b[2J.\x80\2\0 \0"), 12, "?[2j??.??" }, /* DNS-19 */
         { "no octet", OCTETS(""), 12, NULL },
         { "no root at the end", OCTETS("\3net"), 12, NULL },
         { "a label past the end", OCTETS("\4net"), 12, NULL },
@@ -599,6 +600,26 @@ static void records(void **state)
     assert_int_equal(record.ip.bytes[4], 0);
 }
 
+/* A pointer has 14 bits: no name beyond them is where one leads, though its lower bits are the same. */
+static void names_beyond_pointers(void **state)
+{
+    static char filler[2 * 0x4000];
+    static char text[sizeof filler + 128];
+    mote_dns_header_t header;
+    mote_dns_answer_t answer;
+    /* Before the alias's target stand the header, the question, the filler and twice an owner with its fixed part. */
+    size_t size = 0x400C - (12 + 17 + 4) - 12 - 12;
+
+    (void)state;
+    memset(filler, 'a', 2 * size);
+    (void)snprintf(text, sizeof text, "NOERROR | @ TXT \\# %s | @ CNAME b.example | @ A 192.0.2.66", filler);
+    build("mx1.example.net", "A", text);
+    assert_int_equal(message.bytes[0x400C], 1);
+    assert_int_equal(message.bytes[0x400D], 'b');
+    assert_int_equal(mote_dns_read(message_span(&message), &header), MOTE_OK);
+    assert_int_equal(mote_dns_follow(message_span(&message), &header, &answer), MOTE_PENDING);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -607,7 +628,7 @@ int main(void)
         cmocka_unit_test(names_from_text),   cmocka_unit_test(hosts),               cmocka_unit_test(equal_names),
         cmocka_unit_test(headers),           cmocka_unit_test(every_truncation),    cmocka_unit_test(every_octet_changed),
         cmocka_unit_test(data_sizes),        cmocka_unit_test(counts),              cmocka_unit_test(the_most_work),
-        cmocka_unit_test(meanings),          cmocka_unit_test(records),
+        cmocka_unit_test(meanings),          cmocka_unit_test(records),             cmocka_unit_test(names_beyond_pointers),
     };
 
     return cmocka_run_group_tests_name("dns", tests, NULL, NULL);

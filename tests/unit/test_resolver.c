@@ -273,12 +273,52 @@ static void names_from_answers(void **state)
     assert_int_equal(mote_resolver_status(&resolver, 0), MOTE_ERR_ADDRESS);
 }
 
+/* DNS-36: the longest answers that the two length octets can announce, into the largest room a caller can give. */
+static void longest_answers(void **state)
+{
+    static uint8_t room[UINT16_MAX];
+    const mote_dns_settings_t settings = { .servers = servers, .server_count = 1, .tcp_buffer = room, .tcp_capacity = UINT16_MAX };
+
+    (void)state;
+    for (unsigned size = UINT16_MAX - 3; size <= UINT16_MAX; size++) {
+        static char text[2 * UINT16_MAX + 64];
+        uint8_t length[2] = { (uint8_t)(size >> 8), (uint8_t)size };
+        dice_t dice = dice_of(9);
+        const mote_endpoint_t *server;
+        mote_dns_answer_t answer;
+        mote_span_t query;
+        size_t used;
+        unsigned slot = 9;
+        int digits;
+
+        assert_int_equal(start(&settings, &dice, "example.net", MOTE_RESOLVER_MX), MOTE_OK);
+        assert_int_equal(mote_resolver_output(&resolver, 0, &query, &server), MOTE_RESOLVER_WANTS_SEND);
+        mote_resolver_sent(&resolver, 0, MOTE_OK, 0);
+        message.size = query.size;
+        memcpy(message.bytes, query.data, query.size);
+        message_answer(&message, "NOERROR tc");
+        assert_int_equal(mote_resolver_input(&resolver, 0, MOTE_OK, &servers[0], message_span(&message), 0, &answer), MOTE_PENDING);
+        (void)mote_resolver_tick(&resolver, 0);
+        assert_int_equal(mote_resolver_stream(&resolver, &query, &server), MOTE_RESOLVER_STREAM_CONNECT);
+        mote_resolver_stream_event(&resolver, MOTE_OK, 0);
+        assert_int_equal(mote_resolver_stream(&resolver, &query, &server), MOTE_RESOLVER_STREAM_SEND);
+        mote_resolver_stream_sent(&resolver, query.size, 0);
+        digits = (int)(2 * (size - 29 - 19 - 12)); /* header and question, the MX, the other record but its data */
+        (void)snprintf(text, sizeof text, "NOERROR | @ MX 10 a.b | @ TXT \\# %0*d", digits, 0);
+        message_answer(&message, text);
+        assert_int_equal(message.size, size);
+        assert_int_equal(mote_resolver_stream_input(&resolver, mote_span(length, 2), 0, &used, &slot, &answer), MOTE_PENDING);
+        assert_int_equal(mote_resolver_stream_input(&resolver, message_span(&message), 0, &used, &slot, &answer), MOTE_OK);
+        assert_int_equal(used, size);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(questions),     cmocka_unit_test(ids),           cmocka_unit_test(randomness_fails),
         cmocka_unit_test(mixed_case),    cmocka_unit_test(server_counts), cmocka_unit_test(longest_names),
-        cmocka_unit_test(names_from_answers),
+        cmocka_unit_test(names_from_answers), cmocka_unit_test(longest_answers),
     };
 
     return cmocka_run_group_tests_name("resolver", tests, NULL, NULL);
