@@ -47,6 +47,7 @@ static void say_text(device_t *device, const char *text)
     }
     server_says(device, text, strlen(text), delay_ms);
     if (fault(device, FAULT_REPLY_TWICE)) {
+        device->session.has_doubled = true;
         server_says(device, text, strlen(text), 0);
     }
 }
@@ -129,7 +130,8 @@ static int draw_refusal(device_t *device, command_t command)
         return command == SAID_AUTH || command == SAID_ANSWER ? 535 : 550 + (int)below(&device->rng, 5);
     }
     if (fault(device, FAULT_REPLY_3YZ)) {
-        return 350 + 4 * (int)below(&device->rng, 2);
+        /* A 354 to the wrong command behind a reply said twice is a dialogue in step to whoever hears it: nobody could tell. */
+        return below(&device->rng, 2) == 0 || device->session.has_doubled ? 350 : 354;
     }
     return fault(device, FAULT_REPLY_SPECIAL) ? specials[below(&device->rng, 12)] : 0;
 }

@@ -274,6 +274,7 @@ typedef struct session {
     bool is_deaf; /* it reads no more */
     bool is_right; /* the content is what it should be, so far */
     bool is_endless;
+    bool has_doubled; /* a reply was said twice: it is out of step */
     uint8_t dot_state;
     uint32_t at; /* octets of the content compared */
     uint16_t line_size;
