@@ -1,6 +1,7 @@
 #include <mailmote/delivery.h>
 
 enum {
+    HOST_COUNT = 32,           /* asked for in one attempt: name servers that always know one more keep nobody for ever */
     STEP_ROUND_COUNT = 64,     /* rounds in one step: it does bounded work, then asks to be called again at once */
     OTHER_FAMILY_MS = 2000,    /* for the other family's addresses once one has answered (RFC 8305 3, generously) */
     CONNECT_NEXT_MS = 8000,    /* for a connect while another address is left */
@@ -467,6 +468,7 @@ static void begin_route(mote_delivery_t *delivery)
     delivery->hop_index = 0;
     delivery->address_count = 0;
     delivery->session_count = 0;
+    delivery->host_count = 0;
 #if MOTE_FEATURE_LOCAL
     if (is_local(delivery->route)) {
         delivery->at.filling.step = FILL_BEGIN;
@@ -570,7 +572,9 @@ static void ask_mx(mote_delivery_t *delivery);
 
 static void next_host(mote_delivery_t *delivery)
 {
-    if (!may_try_more(delivery)) {
+    if (++delivery->host_count == HOST_COUNT) {
+        refuse(delivery, MOTE_STAGE_HOST, MOTE_ERR_DNS, MOTE_ENHANCED(4, 4, 4)); /* soft: others may be left */
+    } else if (!may_try_more(delivery)) {
         give_up(delivery);
 #if MOTE_FEATURE_MX
     } else if (is_mx(delivery) && !has(delivery, FLAG_IS_IMPLICIT | FLAG_IS_LITERAL)) {

@@ -91,6 +91,9 @@ static mote_status_t next_host(question_t *question, mote_span_t domain, uint32_
                              : status;
 }
 
+/* Hosts printed: name servers that always know one more keep nobody for ever. */
+enum { HOST_COUNT = 100 };
+
 int resolve(setup_t *setup, const char *domain)
 {
     question_t question = { .random = { mote_posix_random, NULL }, .setup = setup };
@@ -98,7 +101,7 @@ int resolve(setup_t *setup, const char *domain)
     mote_dns_answer_t answer;
     mote_dns_name_t host;
     uint32_t seed;
-    mote_status_t status;
+    mote_status_t status = MOTE_OK;
     mote_status_t host_status = MOTE_OK;
     unsigned host_count = 0;
 
@@ -106,13 +109,17 @@ int resolve(setup_t *setup, const char *domain)
         return say(domain, MOTE_ERR_RANDOM);
     }
     mote_lookup_init(&question.lookup);
-    while ((status = next_host(&question, mote_span_text(domain), seed, &rank, &answer, &host)) == MOTE_OK) {
+    while (host_count < HOST_COUNT &&
+           (status = next_host(&question, mote_span_text(domain), seed, &rank, &answer, &host)) == MOTE_OK) {
         mote_status_t one;
 
         one = print_host(&question, &host, (unsigned)(rank.preference - 1));
         host_status = host_count == 0 || one == MOTE_OK ? one : host_status;
         host_count++;
         mote_lookup_stop(&question.lookup, setup->run.port, setup->run.self);
+    }
+    if (host_count == HOST_COUNT) {
+        fprintf(stderr, "mailmote: %s: more than %d mail exchangers; the rest is left out\n", domain, HOST_COUNT);
     }
     if (status == MOTE_ERR_NO_DATA && host_count == 0 && rank.preference == 0 &&
         mote_resolver_status(&question.lookup.resolver, 0) == MOTE_ERR_NO_DATA) {

@@ -76,6 +76,7 @@ typedef struct mote_delivery {
     uint8_t hop_index;     /* which relay of the route */
     uint8_t address_count; /* tried for this next hop */
     uint8_t session_count;
+    uint8_t host_count; /* asked for in this attempt */
     uint8_t protection; /* mote_protection_t: of the stream */
     uint16_t lead;      /* index of the recipient whose next hop's turn it is */
     uint16_t flags;

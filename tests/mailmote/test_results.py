@@ -243,6 +243,17 @@ class ByName(Case):
                     self.assert_refused(resolve(domain), code, domain + ": ")
 
 
+    def test_resolve_without_end(self):
+        with NameServer({}) as names:
+            def answer(query, number):  # always one more, behind all the others
+                count = len(names.asked)
+                return zone({("a.example", MX): [mx("a.example", count, "mx%d.example" % count)]})(query, number)
+            names.answer = answer
+            result = self.run_program("resolve", "a.example", options=["dns_server=127.0.0.1:%d" % names.port])
+        self.assertEqual((result.code, len(result.out.splitlines())), (68, 100))
+        self.assertIn("more than 100 mail exchangers", result.err)
+
+
 class Progress(Case):
     """On a terminal, for messages over 1 MB."""
 

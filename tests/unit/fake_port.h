@@ -48,6 +48,7 @@ typedef struct fake_port {
     message_t query[2];
     bool has_query[2];
     message_t answer;
+    unsigned question_count;
     /* faults */
     unsigned calls;
     unsigned fails_at; /* the n-th call that can fail does; 0: none */
@@ -156,6 +157,7 @@ static inline bool fake_answer(fake_port_t *fake, unsigned slot)
         }
         count++;
     }
+    fake->answer.bytes[6] = (uint8_t)(count >> 8);
     fake->answer.bytes[7] = (uint8_t)count;
     return true;
 }
@@ -181,6 +183,7 @@ static mote_status_t fake_query_send(void *self, unsigned slot, const mote_endpo
     }
     memcpy(fake->query[slot].bytes, datagram.data, datagram.size);
     fake->query[slot].size = datagram.size;
+    fake->question_count++;
     fake->has_query[slot] = true;
     return MOTE_OK;
 }

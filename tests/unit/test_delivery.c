@@ -474,6 +474,24 @@ static void mailbox_verdicts(void **state) /* LOCAL-8, LOCAL-9, LOCAL-10 */
     }
 }
 
+/* A zone of more mail exchangers than anybody has, none of which has an address: an attempt ends, and is no last word. */
+static void hosts_without_end(void **state)
+{
+    static char zone[64 * 1024];
+    char *end = zone;
+
+    (void)state;
+    for (unsigned i = 0; i < 500; i++) {
+        end += sprintf(end, "a.example MX %u mx%u.a.example\n", i, i);
+    }
+    set_up(zone, NULL, 0, "ops@a.example");
+    assert_int_equal(start(), MOTE_OK);
+    run();
+    check_verdicts("t", "hosts without end");
+    assert_true(bench.fake.question_count <= 3 * 40); /* MX, A and AAAA for each host */
+    assert_int_equal(bench.recipients[0].report.stage, MOTE_STAGE_HOST);
+}
+
 static void total_timeout(void **state)
 {
     static const char *const greetings[] = { "220-never", "220 fake" }; /* the second one hangs in EHLO */
@@ -580,7 +598,7 @@ int main(void)
         cmocka_unit_test(verdicts),         cmocka_unit_test(every_call_fails), cmocka_unit_test(stop_anywhere),
         cmocka_unit_test(refused_at_start), cmocka_unit_test(mailbox_verdicts), cmocka_unit_test(total_timeout),
         cmocka_unit_test(next_mail),        cmocka_unit_test(next_mail_elsewhere), cmocka_unit_test(reports),          cmocka_unit_test(literals),
-        cmocka_unit_test(relays_in_turn),
+        cmocka_unit_test(relays_in_turn),   cmocka_unit_test(hosts_without_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
