@@ -47,11 +47,3 @@ void mote_auth_write_answer(mote_writer_t *out, uint8_t mechanism, unsigned step
     }
     mote_base64_finish(&encoder);
 }
-
-size_t mote_auth_answer_size(uint8_t mechanism, unsigned step, const mote_credentials_t *credentials)
-{
-    mote_writer_t out = mote_writer(NULL, 0);
-
-    mote_auth_write_answer(&out, mechanism, step, credentials);
-    return out.size;
-}

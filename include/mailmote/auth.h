@@ -18,10 +18,7 @@ mote_span_t mote_auth_name(uint8_t mechanism);
 /** User and password can travel: neither empty user, nor NUL, CR or LF in them. */
 bool mote_auth_is_usable(const mote_credentials_t *credentials);
 
-/** Octets of the base64 of the answer to step number step (0: the initial response, or the answer to the first 334). */
-size_t mote_auth_answer_size(uint8_t mechanism, unsigned step, const mote_credentials_t *credentials);
-
-/** Writes that answer in base64, without CRLF. PLAIN has step 0; LOGIN 0 the user name, 1 the password. */
+/** Writes the answer to step number step (0: the initial response, or the answer to the first 334) in base64, without CRLF. PLAIN has step 0; LOGIN 0 the user name, 1 the password. */
 void mote_auth_write_answer(mote_writer_t *out, uint8_t mechanism, unsigned step,
                             const mote_credentials_t *credentials);
 

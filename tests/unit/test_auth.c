@@ -63,7 +63,6 @@ static void answers(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         size_t size = strlen(cases[i].answer);
 
-        CHECK(mote_auth_answer_size(cases[i].mechanism, cases[i].step, &cases[i].credentials) == size, cases[i].name);
         for (size_t skip = 0; skip <= size; skip++) {
             uint8_t window[7];
             mote_writer_t out = mote_writer(window, sizeof window);
@@ -84,11 +83,13 @@ static void long_parts(void **state)
 {
     static uint8_t part[300];
     mote_credentials_t credentials = { { part, sizeof part }, { part, sizeof part } };
+    mote_writer_t out = mote_writer(NULL, 0);
 
     (void)state;
     memset(part, 'x', sizeof part);
     assert_true(mote_auth_is_usable(&credentials));
-    assert_int_equal(mote_auth_answer_size(MOTE_AUTH_PLAIN, 0, &credentials), 804); /* 602 octets, in groups of 3 */
+    mote_auth_write_answer(&out, MOTE_AUTH_PLAIN, 0, &credentials);
+    assert_int_equal(out.size, 804); /* 602 octets, in groups of 3 */
 }
 
 int main(void)
