@@ -68,5 +68,8 @@ int message_scan(mote_posix_source_t *source)
         fprintf(stderr, "mailmote: message, line %lu: it %s\n", (unsigned long)line, fault_of_line(&source->source, line));
         return EX_DATAERR;
     }
+    if (!source->owns_fd) {
+        source->source.is_canonical = MOTE_UNKNOWN; /* others may write to the file: each line is looked at again */
+    }
     return status == MOTE_OK ? EX_OK : complain();
 }

@@ -131,16 +131,19 @@ void report_recipient(const report_t *report, const mote_recipient_t *recipient,
 
 /* ---- the exit code -------------------------------------------------------------------------------------- */
 
+/* RFC 3463 3.2: subject 1 is addressing; 7 and 8 there, and whatever is said to MAIL, speak of the sender. */
 static bool is_no_user(const mote_report_t *report)
 {
+    const mote_enhanced_t *enhanced = &report->enhanced;
+
     if (report->status == MOTE_ERR_NO_MAILBOX) {
         return true;
     }
-    if (report->code == 0) {
+    if (report->code == 0 || report->stage == MOTE_STAGE_MAIL) {
         return false;
     }
-    if (report->enhanced.klass != 0) {
-        return report->enhanced.klass == 5 && report->enhanced.subject == 1;
+    if (enhanced->klass != 0) {
+        return enhanced->klass == 5 && enhanced->subject == 1 && enhanced->detail != 7 && enhanced->detail != 8;
     }
     return report->stage == MOTE_STAGE_RCPT && (report->code == 550 || report->code == 551 || report->code == 553);
 }

@@ -116,24 +116,46 @@ class Lines(Case):
         self.assertNotIn("accepted", result.out)
         self.assertEqual(peer.conversations[0].mails, [])
 
+    def test_message_that_is_not_what_it_was(self):  # 5321 2.3.8: between the scan and the sending anybody may write to it
+        line = b"a line of the message\r\n"
+        path = self.write("message", b"Subject: x\r\n\r\n" + line * 20000)
+
+        def change(it, _line):
+            with open(path, "r+b") as file:
+                file.seek(200000)
+                file.write(b"x\n.\nMAIL FROM:<x@y.example>\ny\r\r\n")
+            it.say("354 go\n")
+            it.say("250 ok\n" if it.hear_content() else "")
+        with serve({"DATA": change}) as peer, open(path, "rb") as file:
+            self.send(peer, "ops@example.net", stdin=file)
+        for heard in peer.conversations[0].lines:
+            self.assertNotIn(b"\n", heard)
+            self.assertNotIn(b"\r", heard)
+
 
 class ExitCodes(Case):
     """The first that holds: 75, 77, then the first refusal's 68, 67 or 69."""
 
     def test_order(self):
         words = {"ok": "250 ok", "nobody": "550 5.1.1 nobody", "bare": "550 nobody", "bare3": "553 nobody", "bare4": "554 no",
+                 "sender": "550 5.1.8 sender's domain not found", "syntax": "553 5.1.7 sender's syntax",
                  "policy": "550 5.7.1 no", "full": "552 5.2.2 full", "later": "450 4.2.0 later", "busy": "451 busy"}
 
         def rcpt(_, line):
             return words[line[9:].split(b"@")[0].decode()]
         with serve({"RCPT": rcpt}) as peer:
-            for names, code in (("ok", 0), ("nobody", 67), ("bare", 67), ("bare3", 67), ("bare4", 69), ("policy", 69), ("full", 69),
+            for names, code in (("ok", 0), ("nobody", 67), ("bare", 67), ("bare3", 67), ("bare4", 69), ("policy", 69), ("sender", 69), ("syntax", 69), ("full", 69),
                                 ("later", 75), ("busy", 75), ("ok nobody", 67), ("ok nobody later", 75), ("policy nobody", 69),
                                 ("nobody policy", 67)):
                 with self.subTest(names=names):
                     result = self.run_program("send", *FROM, *(name + "@example.net" for name in names.split()),
                                               options=self.relay(peer))
                     self.assertEqual((result.code, result.err), (code, ""), result.out)
+
+    def test_sender_refused(self):
+        for words, code in (("550 5.1.0 sender rejected", 69), ("550 5.1.8 no such domain", 69), ("450 4.1.8 no such domain", 75)):
+            with self.subTest(words), serve({"MAIL": words}) as peer:
+                self.assertEqual(self.run_program("send", *FROM, "ops@example.net", options=self.relay(peer)).code, code)
 
     def test_held(self):
         password = self.write("password", SECRET + "\n")
