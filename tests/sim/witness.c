@@ -800,8 +800,15 @@ static void on_content_reply(device_t *device, int code)
 {
     witness_t *witness = &device->witness;
 
+    unsigned may = code / 100 == 5 ? MAY_PERMANENT : MAY_TRANSIENT;
+
     witness->is_broken = true;
-    decide(device, witness->accepted, code / 100 == 5 ? MAY_PERMANENT : MAY_TRANSIENT);
+    decide(device, witness->accepted, may);
+    for (unsigned i = 0; i < device->mail.recipient_count && witness->is_lost; i++) {
+        if (is_bit(witness->accepted, i)) {
+            witness->may[i] |= (uint8_t)may; /* sending failed, but the reply had come before: either may decide */
+        }
+    }
 }
 
 static void on_reply(device_t *device, int code)
