@@ -314,8 +314,8 @@ static int step_into(int parent, const char *name, bool is_last)
 }
 
 /* The folder of a path. What stands in the pattern before the name with the first % is the administrator's and may be
-   a symbolic link; from there on nothing may lead elsewhere. */
-static int open_path(const mote_maildir_t *maildir, char *path)
+   a symbolic link; from there on nothing may lead elsewhere. *has_root: the administrator's part is there. */
+static int open_path(const mote_maildir_t *maildir, char *path, bool *has_root)
 {
     size_t given = mote_span_find(maildir->pattern, '%');
     char *name;
@@ -330,6 +330,7 @@ static int open_path(const mote_maildir_t *maildir, char *path)
     *name = '\0';
     fd = open(path, (kept == '\0' ? O_RDONLY : PASSING) | O_DIRECTORY | O_CLOEXEC);
     *name = kept;
+    *has_root = fd >= 0;
     while (fd >= 0 && *name != '\0') {
         char *end = name + strcspn(name, "/");
         char *next = end + strspn(end, "/");
@@ -393,6 +394,7 @@ static mote_status_t begin(void *self, mote_span_t reverse_path, const mote_addr
 {
     mote_maildir_t *maildir = self;
     char path[PATH_BYTES];
+    bool has_root;
     mote_status_t status;
 
     (void)size;
@@ -403,12 +405,12 @@ static mote_status_t begin(void *self, mote_span_t reverse_path, const mote_addr
     if (!write_path(maildir, recipient, path)) {
         return MOTE_ERR_NO_MAILBOX;
     }
-    maildir->folder_fd = open_path(maildir, path);
-    if (maildir->folder_fd < 0) {
+    maildir->folder_fd = open_path(maildir, path, &has_root);
+    if (maildir->folder_fd < 0) { /* a root that is not there (not mounted) says nothing of who lives below it */
         bool is_nobody = errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENAMETOOLONG;
 
         (void)status_of(maildir, errno);
-        return is_nobody ? MOTE_ERR_NO_MAILBOX : MOTE_ERR_STORAGE;
+        return has_root && is_nobody ? MOTE_ERR_NO_MAILBOX : MOTE_ERR_STORAGE;
     }
     status = open_file(maildir);
     if (status == MOTE_OK) {

@@ -203,6 +203,9 @@ static void users(void **state) /* LOCAL-6, LOCAL-7, LOCAL-8 */
         CHECK(begin("", cases[i].address) == cases[i].status, cases[i].address);
         maildir.mailbox.abort(&maildir);
     }
+    set_pattern("/not-mounted/%u");
+    assert_int_equal(begin("", "ops@a.example"), MOTE_ERR_STORAGE); /* that the place is not there does not make users strangers */
+    assert_int_equal(mote_maildir_errno(&maildir), ENOENT);
     assert_int_equal(count_files("a.example/ops/tmp", NULL), 0); /* LOCAL-9: abort leaves nothing */
     assert_int_equal(count_files("a.example/ops/new", NULL), 0);
 }
