@@ -274,8 +274,10 @@ static mote_reach_t reach_of_ipv4(const uint8_t *bytes)
 static mote_reach_t reach_of_ipv6(const uint8_t *bytes)
 {
     static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF };
+    static const uint8_t translated[12] = { 0, 0x64, 0xFF, 0x9B };
 
-    if (memcmp(bytes, mapped, sizeof mapped) == 0) {
+    if (memcmp(bytes, mapped, sizeof mapped) == 0 || memcmp(bytes, translated, sizeof translated) == 0) {
+        /* RFC 6052 3.1: what must not stand behind the prefix would lead through the translator into the site. */
         return reach_of_ipv4(bytes + 12);
     }
     if (memcmp(bytes, mapped, 10) == 0 && bytes[10] == 0 && bytes[11] == 0) {

@@ -120,6 +120,8 @@ static void reaches(void **state)
         { "239.255.255.255", MOTE_REACH_NEVER },  { "240.0.0.1", MOTE_REACH_NEVER },
         { "255.255.255.255", MOTE_REACH_NEVER },  { "2001:db8::1", MOTE_REACH_GLOBAL },
         { "::", MOTE_REACH_NEVER },               { "::1", MOTE_REACH_LOOPBACK },
+        { "64:ff9b::10.0.0.5", MOTE_REACH_PRIVATE }, { "64:ff9b::192.0.2.33", MOTE_REACH_GLOBAL },
+        { "64:ff9b::127.0.0.1", MOTE_REACH_LOOPBACK }, { "64:ff9b:1::10.0.0.5", MOTE_REACH_GLOBAL },
         { "::2", MOTE_REACH_NEVER },              { "::127.0.0.1", MOTE_REACH_NEVER },
         { "fe80::1", MOTE_REACH_NEVER },          { "febf::1", MOTE_REACH_NEVER },
         { "fec0::1", MOTE_REACH_NEVER },          { "ff02::1", MOTE_REACH_NEVER },
