@@ -68,8 +68,9 @@ int message_scan(mote_posix_source_t *source)
         fprintf(stderr, "mailmote: message, line %lu: it %s\n", (unsigned long)line, fault_of_line(&source->source, line));
         return EX_DATAERR;
     }
-    if (!source->owns_fd) {
-        source->source.is_canonical = MOTE_UNKNOWN; /* others may write to the file: each line is looked at again */
+    if (!source->owns_fd && source->source.is_canonical == MOTE_YES) {
+        source->source.is_canonical = MOTE_UNKNOWN; /* others may write to the file: it is looked at again, and as what it */
+        source->source.has_lf_lines = false;        /* was, lines that end with CRLF */
     }
     return status == MOTE_OK ? EX_OK : complain();
 }

@@ -80,7 +80,7 @@ static unsigned families_of(const struct netif *netif)
 #if LWIP_IPV6 && MOTE_FEATURE_IPV6
     for (s8_t i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++) {
         if (ip6_addr_isvalid(netif_ip6_addr_state(netif, i)) && !ip6_addr_islinklocal(netif_ip6_addr(netif, i))) {
-            families |= MOTE_FAMILY_IPV6; /* a link-local one leads to no mail server (PORT-9) */
+            families |= MOTE_FAMILY_IPV6; /* a link-local one leads to no mail server */
         }
     }
 #endif

@@ -136,12 +136,12 @@ static int nothing_left(void **state)
     (void)state;
     net_reset();
     net_drain();
-    return heap_count() != base_count; /* PORT-6: no pbuf, pcb or timer */
+    return heap_count() != base_count; /* PORT-8: no pbuf, pcb or timer */
 }
 
 /* ---- cases ---- */
 
-static void ways(void **state) /* PORT-9 */
+static void ways(void **state)
 {
     static const struct {
         const char *name;
@@ -272,7 +272,7 @@ static void no_way(void **state)
 
 /* The server resets or ends the connection after each octet of the dialogue. The message's memory is the caller's again as
    soon as the delivery has ended, whatever lies in lwIP's queues then. */
-static void ends_of_the_link(void **state) /* PORT-6 */
+static void ends_of_the_link(void **state) /* PORT-8 */
 {
     static const struct {
         const char *name;
@@ -311,7 +311,7 @@ static void ends_of_the_link(void **state) /* PORT-6 */
 
 /* A server may answer what it has not acknowledged. When the stream is closed then, stable bytes still lie in lwIP's queues to
    be sent again, and their memory is not ours any more. */
-static void borrowed_bytes(void **state) /* PORT-6 */
+static void borrowed_bytes(void **state) /* PORT-8 */
 {
     static mote_lwip_t lwip;
     const mote_port_t *port = &mote_lwip_port;
@@ -340,7 +340,7 @@ static void borrowed_bytes(void **state) /* PORT-6 */
 }
 
 /* Every allocation of lwIP's fails once: the delivery waits, or ends with a verdict, and nothing leaks. */
-static void no_memory(void **state) /* PORT-7 */
+static void no_memory(void **state) /* PORT-8 */
 {
     static job_t job;
     mote_span_t message = mote_span_slice(make_large(), 0, 6600);
