@@ -20,6 +20,7 @@ static void wake(void *self)
     mote_lwip_run_t *run = self;
 
     if (run->is_running) { /* a stream that is kept has nobody to wake */
+        run->is_woken = true;
         set_timer(run, 0);
     }
 }
@@ -43,6 +44,7 @@ static void step(void *self)
     uint32_t wait_ms;
 
     run->lwip.is_starved = false;
+    run->is_woken = false;
     wait_ms = mote_delivery_step(&run->delivery, sys_now());
     if (mote_delivery_has_ended(&run->delivery)) {
         end(run);
@@ -54,7 +56,9 @@ static void step(void *self)
     if (run->lwip.is_starved && wait_ms > STARVED_MS) {
         wait_ms = STARVED_MS;
     }
-    set_timer(run, wait_ms < LONGEST_MS ? wait_ms : LONGEST_MS);
+    if (!run->is_woken) { /* by what came within this step: then its timer is set, and for now */
+        set_timer(run, wait_ms < LONGEST_MS ? wait_ms : LONGEST_MS);
+    }
 }
 
 void mote_lwip_run_init(mote_lwip_run_t *run, mote_random_t random)

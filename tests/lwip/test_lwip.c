@@ -428,6 +428,39 @@ static void a_pulled_cable(void **state)
     assert_true(steps > 10);
 }
 
+/* A handshake lets the driver be polled while a step is under way, and what comes then wakes the run: it must not sleep over it. */
+static unsigned lend_count;
+
+static mote_status_t lend_and_wake(void *self, mote_span_t *bytes)
+{
+    const mote_lwip_t *lwip = self;
+    mote_status_t status = mote_lwip_port.lend(self, bytes);
+
+    if (status == MOTE_PENDING && lend_count++ == 0) {
+        lwip->wake(lwip->wake_self);
+    }
+    return status;
+}
+
+static void woken_within_a_step(void **state)
+{
+    static job_t job;
+    mote_port_t port = mote_lwip_port;
+
+    (void)state;
+    port.lend = lend_and_wake;
+    lend_count = 0;
+    prepare(&job, &by_relay, small);
+    job.run.port = &port;
+    assert_int_equal(start(&job), MOTE_OK);
+    while (lend_count == 0) {
+        (void)net_step(1000);
+    }
+    assert_true(lend_count > 1); /* looked again, and at once */
+    run_to_end(&job);
+    assert_int_equal(verdict_of(&job), MOTE_VERDICT_ACCEPTED);
+}
+
 /* The last of several mails on one connection, whose server then closes it: nobody is woken for it. */
 static void a_kept_stream(void **state)
 {
@@ -485,7 +518,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(ways),      TEST(bad_links), TEST(a_small_window), TEST(no_way),
         TEST(ends_of_the_link), TEST(no_memory), TEST(stopped), TEST(a_pulled_cable), TEST(a_kept_stream),
-        TEST(a_thousand_in_a_row), TEST(borrowed_bytes),
+        TEST(a_thousand_in_a_row), TEST(borrowed_bytes), TEST(woken_within_a_step),
     };
     return cmocka_run_group_tests(tests, net_set_up, NULL);
 }

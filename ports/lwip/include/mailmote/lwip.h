@@ -85,6 +85,7 @@ typedef struct mote_lwip_run {
     mote_buffer_t room; /**< for outgoing commands: the bytes below, or the caller's larger ones */
     uint8_t small_room[MOTE_ROOM_BYTES];
     bool is_running; /* private */
+    bool is_woken;
     /** Called once when the delivery has ended: every recipient has a verdict. May start this run again. Not inside
      *  lwIP's callbacks. May be NULL. */
     void (*ended)(struct mote_lwip_run *run);
