@@ -1306,7 +1306,10 @@ static mote_status_t fill(mote_delivery_t *delivery)
     case FILL_BEGIN:
         (void)mote_address_parse(lead_of(delivery)->address, &address);
         status = mailbox->begin(mailbox->self, mail->reverse_path, &address, mail->source->wire_size);
-        if (status == MOTE_OK) {
+        if (status == MOTE_OK && delivery->settings->smtp.is_probe) {
+            mailbox->abort(mailbox->self);
+            status = MOTE_CLOSED; /* it would have been stored */
+        } else if (status == MOTE_OK) {
             mote_body_start(&filling->body, mail->source, 0);
             filling->step = FILL_NEXT;
         }

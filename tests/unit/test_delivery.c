@@ -474,6 +474,23 @@ static void mailbox_verdicts(void **state) /* LOCAL-8, LOCAL-9, LOCAL-10 */
     }
 }
 
+/* A probe asks the mailbox here whether it would take a mail, and leaves nothing in it. */
+static void probe_here(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        set_up("", NULL, 0, "ops@here.example");
+        bench.settings.smtp.is_probe = true;
+        bench.box.begins = i == 0 ? MOTE_OK : MOTE_ERR_NO_MAILBOX;
+        assert_int_equal(start(), MOTE_OK);
+        run();
+        check_verdicts(i == 0 ? "a" : "p", "probe here");
+        assert_int_equal(bench.box.stored, 0);
+        assert_int_equal(bench.box.aborted, i == 0 ? 1 : 0);
+        assert_int_equal(bench.recipients[0].report.stage, MOTE_STAGE_MAILBOX);
+    }
+}
+
 /* A zone of more mail exchangers than anybody has, none of which has an address: an attempt ends, and is no last word. */
 static void hosts_without_end(void **state)
 {
@@ -598,7 +615,7 @@ int main(void)
         cmocka_unit_test(verdicts),         cmocka_unit_test(every_call_fails), cmocka_unit_test(stop_anywhere),
         cmocka_unit_test(refused_at_start), cmocka_unit_test(mailbox_verdicts), cmocka_unit_test(total_timeout),
         cmocka_unit_test(next_mail),        cmocka_unit_test(next_mail_elsewhere), cmocka_unit_test(reports),          cmocka_unit_test(literals),
-        cmocka_unit_test(relays_in_turn),   cmocka_unit_test(hosts_without_end),
+        cmocka_unit_test(relays_in_turn),   cmocka_unit_test(hosts_without_end), cmocka_unit_test(probe_here),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
