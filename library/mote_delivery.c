@@ -7,7 +7,7 @@ enum {
     CONNECT_NEXT_MS = 8000,    /* for a connect while another address is left */
     TOTAL_S = 3600,            /* a whole delivery, and 60 s for each recipient and each 64 KiB (RFC 5321 4.5.3.2) */
     TOTAL_PART_S = 60,
-    TOTAL_MAX_S = 2000000      /* so that milliseconds stay below 2^31 */
+    TOTAL_MAX_S = 1000000      /* so that a step a while too late still sees the end behind it: 2^31 ms */
 };
 
 enum {
@@ -17,7 +17,7 @@ enum {
     FLAG_WAS_NOTED = 8,      /* some host of this next hop failed: its report stands */
     FLAG_IPV4_LAST = 16,     /* a connect of that family timed out: the other goes first */
     FLAG_IPV6_LAST = 32,
-    FLAG_IPV4_WAS_LAST = 64, /* the family tried last was IPv4: alternate */
+    FLAG_IS_IPV4 = 64,       /* the address tried last: the next is of the other family */
     FLAG_IN_CLEAR = 128,     /* opportunistic TLS failed with this address: once more without it */
     FLAG_HAS_ANSWER = 256,   /* one family's addresses are in: the other's are not waited for much longer */
     FLAG_WAS_FORBIDDEN = 512,
@@ -93,6 +93,35 @@ static mote_recipient_t *find(const mote_delivery_t *delivery, mote_recipient_t 
     return mote_mail_find(delivery->mail, recipient, phases);
 }
 
+/* The address tried last. */
+static mote_endpoint_t peer_of(const mote_delivery_t *delivery)
+{
+    mote_endpoint_t peer;
+
+    memset(&peer, 0, sizeof peer);
+    peer.port = hop_of(delivery)->port;
+#if MOTE_FEATURE_IPV6
+    if (!has(delivery, FLAG_IS_IPV4)) {
+        peer.ip.family = MOTE_FAMILY_IPV6;
+        memcpy(peer.ip.bytes, delivery->ipv6[delivery->ipv6_tried - 1], 16);
+    }
+#endif
+#if MOTE_FEATURE_IPV4
+    if (has(delivery, FLAG_IS_IPV4)) {
+        peer.ip.family = MOTE_FAMILY_IPV4;
+        memcpy(peer.ip.bytes, delivery->ipv4[delivery->ipv4_tried - 1], 4);
+    }
+#endif
+    return peer;
+}
+
+static void write_peer(const mote_delivery_t *delivery, mote_writer_t *out)
+{
+    mote_endpoint_t peer = peer_of(delivery);
+
+    mote_ip_write(out, &peer.ip);
+}
+
 static void tell(const mote_delivery_t *delivery, mote_event_t event, mote_span_t bytes)
 {
 #if MOTE_FEATURE_OBSERVER
@@ -112,7 +141,7 @@ static void tell_address(const mote_delivery_t *delivery, mote_event_t event)
     uint8_t text[40];
     mote_writer_t out = mote_writer(text, sizeof text);
 
-    mote_ip_write(&out, &delivery->peer.ip);
+    write_peer(delivery, &out);
     tell(delivery, event, mote_span(text, mote_writer_stored(&out)));
 #else
     (void)delivery, (void)event;
@@ -185,7 +214,7 @@ static void write_host(const mote_delivery_t *delivery, mote_writer_t *out)
     } else if (has(delivery, FLAG_IS_LITERAL)) {
         mote_write(out, lead_domain(delivery));
     } else {
-        mote_dns_name_t name = mote_resolver_name(&delivery->lookup.resolver);
+        mote_dns_name_t name = mote_question_name(&delivery->question);
 
         mote_dns_name_write(out, &name);
     }
@@ -195,10 +224,10 @@ static void write_host(const mote_delivery_t *delivery, mote_writer_t *out)
 static void note_peer(mote_delivery_t *delivery, mote_protection_t protection)
 {
     mote_recipient_t *recipient = delivery->mail->recipients;
+    mote_endpoint_t peer = peer_of(delivery);
 
-    delivery->protection = (uint8_t)protection;
     for (; (recipient = find(delivery, recipient, MOTE_PHASES_OPEN)) != NULL; recipient++) {
-        recipient->peer = delivery->peer.ip;
+        recipient->peer = peer.ip;
         recipient->protection = (uint8_t)protection;
     }
 }
@@ -361,7 +390,6 @@ static mote_status_t take_mail(mote_delivery_t *delivery, mote_mail_t *mail)
     mote_status_t status;
 
     delivery->mail = mail;
-    delivery->start_ms = delivery->now_ms;
     delivery->since_ms = delivery->now_ms;
     delivery->state = MOTE_DELIVERY_ENDED;
     if (mail->recipient_count == 0 || mail->recipients == NULL || mail->source == NULL) {
@@ -375,7 +403,7 @@ static mote_status_t take_mail(mote_delivery_t *delivery, mote_mail_t *mail)
         status = delivery->port->random(delivery->self, (uint8_t *)&delivery->seed, sizeof delivery->seed);
     }
     if (status == MOTE_OK) {
-        delivery->total_ms = total_ms(delivery);
+        delivery->end_ms = delivery->now_ms + total_ms(delivery);
         delivery->state = MOTE_DELIVERY_CHOOSE;
     }
     return status;
@@ -390,8 +418,6 @@ mote_status_t mote_delivery_start(mote_delivery_t *delivery, const mote_settings
     delivery->dns = dns;
     delivery->port = port;
     delivery->self = port_self;
-    delivery->random.fill = port->random;
-    delivery->random.self = port_self;
     delivery->room = room;
     delivery->mail = mail;
     delivery->now_ms = now_ms;
@@ -399,7 +425,6 @@ mote_status_t mote_delivery_start(mote_delivery_t *delivery, const mote_settings
     if (!are_settings(settings, &room)) {
         return MOTE_ERR_ARGUMENT;
     }
-    mote_lookup_init(&delivery->lookup);
     return take_mail(delivery, mail);
 }
 
@@ -461,9 +486,16 @@ static bool choose_recipients(mote_delivery_t *delivery)
     return true;
 }
 
+/* No session is at hand: its memory serves the lookup of the next host. */
+static void begin_lookup(mote_delivery_t *delivery)
+{
+    mote_lookup_init(&delivery->at.lookup, &delivery->question, delivery->port, delivery->self);
+}
+
 /* From the first host on. */
 static void begin_route(mote_delivery_t *delivery)
 {
+    begin_lookup(delivery);
     delivery->flags = 0;
     delivery->hop_index = 0;
     delivery->address_count = 0;
@@ -540,7 +572,9 @@ static void begin_host(mote_delivery_t *delivery)
 {
     delivery->ipv4_count = 0;
     delivery->ipv6_count = 0;
-    clear(delivery, FLAG_IN_CLEAR | FLAG_HAS_ANSWER | FLAG_IS_OURSELVES | FLAG_WAS_FORBIDDEN | FLAG_IPV4_WAS_LAST);
+    delivery->ipv4_tried = 0;
+    delivery->ipv6_tried = 0;
+    clear(delivery, FLAG_IN_CLEAR | FLAG_HAS_ANSWER | FLAG_IS_OURSELVES | FLAG_WAS_FORBIDDEN | FLAG_IS_IPV4);
 }
 
 #if MOTE_FEATURE_MX
@@ -556,7 +590,7 @@ static void leave_ourselves(mote_delivery_t *delivery)
 
 static bool has_address(const mote_delivery_t *delivery)
 {
-    return delivery->ipv4_count + delivery->ipv6_count > 0;
+    return delivery->ipv4_tried < delivery->ipv4_count || delivery->ipv6_tried < delivery->ipv6_count;
 }
 
 /* An attempt is bounded in addresses and sessions (Postfix's manner); a probe of all hosts is not. */
@@ -572,6 +606,7 @@ static void ask_mx(mote_delivery_t *delivery);
 
 static void next_host(mote_delivery_t *delivery)
 {
+    begin_lookup(delivery);
     if (++delivery->host_count == HOST_COUNT) {
         refuse(delivery, MOTE_STAGE_HOST, MOTE_ERR_DNS, MOTE_ENHANCED(4, 4, 4)); /* soft: others may be left */
     } else if (!may_try_more(delivery)) {
@@ -620,12 +655,12 @@ static void ask_host(mote_delivery_t *delivery, const mote_dns_name_t *name)
     if (delivery->dns == NULL) {
         status = MOTE_ERR_DNS;
     } else if (families != 0) {
-        mote_resolver_t *resolver = &delivery->lookup.resolver;
+        mote_lookup_t *lookup = &delivery->at.lookup;
 
         status = name != NULL
-                     ? mote_resolver_start_name(resolver, delivery->dns, &delivery->random, name, MOTE_RESOLVER_ADDRESSES,
-                                                families, delivery->now_ms)
-                     : mote_resolver_start(resolver, delivery->dns, &delivery->random, hop_of(delivery)->host,
+                     ? mote_resolver_start_name(&lookup->resolver, delivery->dns, &lookup->random, name,
+                                                MOTE_RESOLVER_ADDRESSES, families, delivery->now_ms)
+                     : mote_resolver_start(&lookup->resolver, delivery->dns, &lookup->random, hop_of(delivery)->host,
                                            MOTE_RESOLVER_ADDRESSES, families, delivery->now_ms);
     }
     if (status == MOTE_OK) {
@@ -657,9 +692,14 @@ static void begin_hop(mote_delivery_t *delivery)
     }
 }
 
+static bool is_looking_up(const mote_delivery_t *delivery)
+{
+    return delivery->state == MOTE_DELIVERY_AWAIT_MX || delivery->state == MOTE_DELIVERY_AWAIT_HOST;
+}
+
 static void stop_lookup(mote_delivery_t *delivery)
 {
-    mote_lookup_stop(&delivery->lookup, delivery->port, delivery->self);
+    mote_lookup_stop(&delivery->at.lookup);
 }
 
 #if MOTE_FEATURE_MX
@@ -669,8 +709,10 @@ static void ask_mx(mote_delivery_t *delivery)
     mote_status_t status = MOTE_ERR_DNS;
 
     if (delivery->dns != NULL) {
-        status = mote_resolver_start(&delivery->lookup.resolver, delivery->dns, &delivery->random, domain,
-                                     MOTE_RESOLVER_MX, 0, delivery->now_ms);
+        mote_lookup_t *lookup = &delivery->at.lookup;
+
+        status = mote_resolver_start(&lookup->resolver, delivery->dns, &lookup->random, domain, MOTE_RESOLVER_MX, 0,
+                                     delivery->now_ms);
     }
     if (status == MOTE_OK) {
         tell(delivery, MOTE_EVENT_ASKING_MX, domain);
@@ -732,8 +774,8 @@ static void on_mx(mote_delivery_t *delivery, const mote_dns_answer_t *answer)
 
 static void on_mx_end(mote_delivery_t *delivery)
 {
-    mote_status_t status = mote_resolver_status(&delivery->lookup.resolver, 0);
-    mote_dns_name_t name = mote_resolver_name(&delivery->lookup.resolver);
+    mote_status_t status = mote_resolver_status(&delivery->at.lookup.resolver, 0);
+    mote_dns_name_t name = mote_question_name(&delivery->question);
 
     if (status == MOTE_ERR_NO_DATA && !has(delivery, FLAG_WAS_NOTED)) {
         set(delivery, FLAG_IS_IMPLICIT); /* RFC 5321 5.1: the domain itself, with preference 0 */
@@ -774,9 +816,7 @@ static MOTE_NOINLINE void on_answer(mote_delivery_t *delivery, mote_dns_answer_t
 static MOTE_NOINLINE mote_status_t look_up(mote_delivery_t *delivery, uint32_t *wait_ms)
 {
     mote_dns_answer_t answer;
-    unsigned slot;
-    mote_status_t status =
-        mote_lookup_step(&delivery->lookup, delivery->port, delivery->self, delivery->now_ms, wait_ms, &slot, &answer);
+    mote_status_t status = mote_lookup_step(&delivery->at.lookup, delivery->now_ms, wait_ms, &answer);
 
     if (status == MOTE_OK) {
         on_answer(delivery, &answer);
@@ -804,7 +844,7 @@ static void lose_host(mote_delivery_t *delivery)
     mote_report_t report;
 
     for (unsigned slot = 0; slot < MOTE_RESOLVER_SLOT_COUNT; slot++) {
-        mote_status_t status = mote_resolver_status(&delivery->lookup.resolver, slot);
+        mote_status_t status = mote_resolver_status(&delivery->at.lookup.resolver, slot);
 
         if (status != MOTE_OK && status != MOTE_ERR_NO_DATA &&
             (status != MOTE_ERR_NO_NAME || result == MOTE_ERR_NO_DATA)) {
@@ -862,35 +902,22 @@ static uint32_t await_host(mote_delivery_t *delivery)
 
 /* ---- which address, and the stream ----------------------------------------------------------------- */
 
-/* Families alternate; one that timed out goes last; IPv6 first (RFC 6724). Takes the address off the list. */
-static void pop_address(mote_delivery_t *delivery)
+/* Families alternate; one that timed out goes last; IPv6 first (RFC 6724). */
+static void turn_to_address(mote_delivery_t *delivery)
 {
     bool is_ipv6 = !has(delivery, FLAG_IPV6_LAST);
 
     if (delivery->address_count > 0 && !has(delivery, FLAG_IPV4_LAST | FLAG_IPV6_LAST)) {
-        is_ipv6 = has(delivery, FLAG_IPV4_WAS_LAST);
+        is_ipv6 = has(delivery, FLAG_IS_IPV4);
     }
-    is_ipv6 = delivery->ipv4_count == 0 || (is_ipv6 && delivery->ipv6_count > 0);
-    memset(&delivery->peer, 0, sizeof delivery->peer);
-    delivery->peer.port = hop_of(delivery)->port;
-    clear(delivery, FLAG_IPV4_WAS_LAST | FLAG_IN_CLEAR);
-#if MOTE_FEATURE_IPV6
+    is_ipv6 = delivery->ipv4_tried == delivery->ipv4_count || (is_ipv6 && delivery->ipv6_tried < delivery->ipv6_count);
+    clear(delivery, FLAG_IS_IPV4 | FLAG_IN_CLEAR);
     if (is_ipv6) {
-        delivery->peer.ip.family = MOTE_FAMILY_IPV6;
-        memcpy(delivery->peer.ip.bytes, delivery->ipv6[0], 16);
-        delivery->ipv6_count--;
-        memmove(delivery->ipv6[0], delivery->ipv6[1], sizeof delivery->ipv6 - sizeof delivery->ipv6[0]);
+        delivery->ipv6_tried++;
+    } else {
+        delivery->ipv4_tried++;
+        set(delivery, FLAG_IS_IPV4);
     }
-#endif
-#if MOTE_FEATURE_IPV4
-    if (!is_ipv6) {
-        delivery->peer.ip.family = MOTE_FAMILY_IPV4;
-        memcpy(delivery->peer.ip.bytes, delivery->ipv4[0], 4);
-        delivery->ipv4_count--;
-        memmove(delivery->ipv4[0], delivery->ipv4[1], sizeof delivery->ipv4 - sizeof delivery->ipv4[0]);
-        set(delivery, FLAG_IPV4_WAS_LAST);
-    }
-#endif
 }
 
 static void begin_connect(mote_delivery_t *delivery)
@@ -905,7 +932,7 @@ static void pick(mote_delivery_t *delivery)
         next_host(delivery);
         return;
     }
-    pop_address(delivery);
+    turn_to_address(delivery);
     delivery->address_count++;
     note_peer(delivery, MOTE_PROTECTION_NONE);
     begin_connect(delivery);
@@ -932,14 +959,23 @@ static void begin_session(mote_delivery_t *delivery, mote_protection_t protectio
     await(delivery, MOTE_DELIVERY_AWAIT_SESSION);
 }
 
+#if MOTE_FEATURE_MX
+/* DNS has led back here (MX-20). */
+static bool is_ourselves(const mote_delivery_t *delivery)
+{
+    mote_endpoint_t peer = peer_of(delivery);
+
+    return is_mx(delivery) && !delivery->settings->allows_loopback && mote_ip_equals(&delivery->own_ip, &peer.ip);
+}
+#endif
+
 static void on_connect(mote_delivery_t *delivery)
 {
     tell_address(delivery, MOTE_EVENT_CONNECTED);
     if (delivery->port->own_address(delivery->self, &delivery->own_ip) != MOTE_OK) {
         leave_address(delivery, MOTE_STAGE_CONNECT, MOTE_ERR_NO_ADDRESS, nothing);
 #if MOTE_FEATURE_MX
-    } else if (is_mx(delivery) && !delivery->settings->allows_loopback &&
-               mote_ip_equals(&delivery->own_ip, &delivery->peer.ip)) {
+    } else if (is_ourselves(delivery)) {
         delivery->port->abort(delivery->self);
         leave_ourselves(delivery);
         next_host(delivery);
@@ -960,9 +996,10 @@ static uint32_t connect_ms(const mote_delivery_t *delivery)
     return has_address(delivery) && ms > CONNECT_NEXT_MS ? CONNECT_NEXT_MS : ms;
 }
 
-static uint32_t await_connect(mote_delivery_t *delivery)
+static MOTE_NOINLINE uint32_t await_connect(mote_delivery_t *delivery)
 {
-    mote_status_t status = delivery->port->connect(delivery->self, &delivery->peer);
+    mote_endpoint_t peer = peer_of(delivery);
+    mote_status_t status = delivery->port->connect(delivery->self, &peer);
     uint32_t left_ms = left_of(delivery, connect_ms(delivery));
 
     if (status == MOTE_PENDING && left_ms > 0) {
@@ -975,7 +1012,7 @@ static uint32_t await_connect(mote_delivery_t *delivery)
     if (status == MOTE_PENDING) {
         status = MOTE_ERR_TIMEOUT;
         clear(delivery, FLAG_IPV4_LAST | FLAG_IPV6_LAST);
-        set(delivery, delivery->peer.ip.family == MOTE_FAMILY_IPV4 ? FLAG_IPV4_LAST : FLAG_IPV6_LAST);
+        set(delivery, has(delivery, FLAG_IS_IPV4) ? FLAG_IPV4_LAST : FLAG_IPV6_LAST);
     }
     leave_address(delivery, MOTE_STAGE_CONNECT, status, nothing);
     return 0;
@@ -998,7 +1035,7 @@ static mote_status_t secure(mote_delivery_t *delivery, mote_tls_result_t *result
     }
     if (hop->host.size == 0) {
         if (has(delivery, FLAG_IS_LITERAL)) {
-            mote_ip_write(&out, &delivery->peer.ip);
+            write_peer(delivery, &out);
         } else {
             write_host(delivery, &out);
         }
@@ -1015,7 +1052,7 @@ static mote_status_t secure(mote_delivery_t *delivery, mote_tls_result_t *result
     return status;
 }
 
-static uint32_t await_secure(mote_delivery_t *delivery)
+static MOTE_NOINLINE uint32_t await_secure(mote_delivery_t *delivery)
 {
     uint32_t left_ms = left_of(delivery, mote_smtp_timeout_ms(&delivery->settings->smtp, MOTE_TIMEOUT_STARTTLS));
     mote_tls_result_t result;
@@ -1332,7 +1369,7 @@ static mote_status_t fill(mote_delivery_t *delivery)
     return status;
 }
 
-static uint32_t await_mailbox(mote_delivery_t *delivery)
+static MOTE_NOINLINE uint32_t await_mailbox(mote_delivery_t *delivery)
 {
     for (unsigned round = 0; round < STEP_ROUND_COUNT; round++) {
         mote_status_t status = fill(delivery);
@@ -1390,11 +1427,13 @@ static void end_all(mote_delivery_t *delivery, mote_status_t cause)
 #endif
     } else {
         report.stage = stages[delivery->state];
+        if (is_looking_up(delivery)) {
+            stop_lookup(delivery);
+        }
         delivery->port->abort(delivery->self);
         note(delivery, &report, nothing);
         report.stage = MOTE_STAGE_ROUTE;
     }
-    stop_lookup(delivery);
     for (; (recipient = find(delivery, recipient, MOTE_PHASES(WAITING))) != NULL; recipient++) {
         mote_recipient_note(recipient, &report, nothing);
     }
@@ -1438,20 +1477,20 @@ static uint32_t do_next(mote_delivery_t *delivery)
 uint32_t mote_delivery_step(mote_delivery_t *delivery, uint32_t now_ms)
 {
     uint32_t wait_ms = 0;
-    uint32_t passed_ms = now_ms - delivery->start_ms;
+    uint32_t left_ms = delivery->end_ms - now_ms;
 
     delivery->now_ms = now_ms;
     if (delivery->state == MOTE_DELIVERY_ENDED) {
         return UINT32_MAX;
     }
-    if (passed_ms >= delivery->total_ms) {
+    if (left_ms - 1 >= UINT32_MAX / 2) { /* 0, or past */
         end_all(delivery, MOTE_ERR_TIMEOUT);
         return 0;
     }
     for (unsigned round = 0; round < STEP_ROUND_COUNT && wait_ms == 0; round++) {
         wait_ms = do_next(delivery);
     }
-    return wait_ms < delivery->total_ms - passed_ms ? wait_ms : delivery->total_ms - passed_ms;
+    return wait_ms < left_ms ? wait_ms : left_ms;
 }
 
 void mote_delivery_stop(mote_delivery_t *delivery, uint32_t now_ms)
@@ -1484,10 +1523,10 @@ static bool reuse_session(mote_delivery_t *delivery, const mote_route_t *route, 
         (is_mx(delivery) && !mote_span_equals_ignoring_case(first, domain)) || !choose_recipients(delivery)) {
         return false;
     }
-    delivery->flags &= FLAG_IS_LITERAL;
+    delivery->flags &= FLAG_IS_LITERAL | FLAG_IS_IPV4;
     set(delivery, FLAG_IS_REUSED);
     note_host(delivery);
-    note_peer(delivery, (mote_protection_t)delivery->protection);
+    note_peer(delivery, mote_smtp_protection(&delivery->at.smtp));
     mote_smtp_next(&delivery->at.smtp, delivery->mail, delivery->now_ms);
     await(delivery, MOTE_DELIVERY_AWAIT_SESSION);
     return true;

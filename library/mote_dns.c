@@ -240,7 +240,7 @@ static bool read_record(mote_span_t message, uint16_t *offset, raw_record_t *rec
 
 /* RFC 9267 5: the data is exactly as long as its type says, a name ends where the data ends. Data of other types and
    classes is not looked at (RFC 3597 3). */
-static bool is_data_sound(const raw_record_t *record)
+static MOTE_NOINLINE bool is_data_sound(const raw_record_t *record)
 {
     mote_dns_name_t name = { record->owner.message, record->offset };
 
@@ -360,7 +360,7 @@ static bool find_record(mote_dns_answer_t *answer, raw_record_t *record)
 {
     while (answer->record_count > 0) {
         answer->record_count--;
-        if (!read_record(answer->message, &answer->offset, record)) {
+        if (!read_record(answer->owner.message, &answer->offset, record)) {
             answer->record_count = 0; /* cannot be: the message was checked */
         } else if ((record->type == answer->type || record->type == MOTE_DNS_CNAME) && record->klass == CLASS_IN &&
                    is_owner(&record->owner, &answer->owner)) {
@@ -370,11 +370,10 @@ static bool find_record(mote_dns_answer_t *answer, raw_record_t *record)
     return false;
 }
 
-mote_status_t mote_dns_follow(mote_span_t message, const mote_dns_header_t *header, mote_dns_answer_t *answer)
+mote_status_t mote_dns_follow(const mote_dns_header_t *header, mote_dns_answer_t *answer)
 {
     raw_record_t record;
 
-    answer->message = message;
     answer->owner = header->question;
     answer->type = header->question_type;
     answer->alias_count = 0;
@@ -395,7 +394,7 @@ mote_status_t mote_dns_follow(mote_span_t message, const mote_dns_header_t *head
 
 bool mote_dns_next(mote_dns_answer_t *answer, mote_dns_record_t *record)
 {
-    mote_span_t message = answer->message;
+    mote_span_t message = answer->owner.message;
     raw_record_t raw;
 
     memset(record, 0, sizeof *record);

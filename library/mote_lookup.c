@@ -3,9 +3,14 @@
 /* One step takes at most so many datagrams of a slot: a flood is read bit by bit, between other work. */
 enum { DATAGRAM_COUNT = 16, RETRY_SEND_MS = 50 };
 
-void mote_lookup_init(mote_lookup_t *lookup)
+void mote_lookup_init(mote_lookup_t *lookup, mote_question_t *question, const mote_port_t *port, void *self)
 {
     memset(lookup, 0, sizeof *lookup);
+    lookup->port = port;
+    lookup->self = self;
+    lookup->random.fill = port->random;
+    lookup->random.self = self;
+    mote_resolver_init(&lookup->resolver, question);
 }
 
 static bool is_slot_open(const mote_lookup_t *lookup, unsigned slot)
@@ -38,10 +43,8 @@ static void give_back(mote_lookup_t *lookup)
     }
 }
 
-void mote_lookup_stop(mote_lookup_t *lookup, const mote_port_t *port, void *self)
+void mote_lookup_stop(mote_lookup_t *lookup)
 {
-    lookup->port = port;
-    lookup->self = self;
     give_back(lookup);
     for (unsigned slot = 0; slot < MOTE_RESOLVER_SLOT_COUNT; slot++) {
         close_slot(lookup, slot);
@@ -71,7 +74,7 @@ static mote_status_t send_question(mote_lookup_t *lookup, unsigned slot)
         if (status == MOTE_PENDING) {
             return MOTE_PENDING;
         }
-        mote_resolver_sent(&lookup->resolver, slot, status, lookup->now_ms);
+        mote_resolver_sent(&lookup->resolver, slot, status);
     }
     return MOTE_OK;
 }
@@ -94,8 +97,7 @@ static mote_status_t read_datagrams(mote_lookup_t *lookup, unsigned slot, mote_d
         }
         /* An error may come without a sender; a datagram whose sender the port cannot name is nobody's (RFC 5452 9.1). */
         outcome = mote_resolver_input(&lookup->resolver, slot, status,
-                                      status == MOTE_OK || from.ip.family != 0 ? &from : NULL, datagram,
-                                      lookup->now_ms, answer);
+                                      status == MOTE_OK || from.ip.family != 0 ? &from : NULL, datagram, answer);
         if (status == MOTE_OK && outcome == MOTE_OK) {
             lookup->lent_slot = (uint8_t)(slot + 1);
             return MOTE_OK;
@@ -125,7 +127,7 @@ static mote_status_t connect_stream(mote_lookup_t *lookup, const mote_endpoint_t
 }
 
 /* One move on the stream. OK: an answer. PENDING: nothing moved. CLOSED: something did, look again. */
-static mote_status_t move_stream(mote_lookup_t *lookup, unsigned *slot, mote_dns_answer_t *answer)
+static mote_status_t move_stream(mote_lookup_t *lookup, mote_dns_answer_t *answer)
 {
     const mote_endpoint_t *server;
     mote_span_t bytes;
@@ -138,22 +140,21 @@ static mote_status_t move_stream(mote_lookup_t *lookup, unsigned *slot, mote_dns
     case MOTE_RESOLVER_STREAM_CONNECT:
         status = connect_stream(lookup, server);
         if (status == MOTE_OK) {
-            mote_resolver_stream_event(&lookup->resolver, MOTE_OK, lookup->now_ms);
+            mote_resolver_stream_event(&lookup->resolver, MOTE_OK);
             return MOTE_CLOSED;
         }
         break;
     case MOTE_RESOLVER_STREAM_SEND:
         status = lookup->port->send(lookup->self, bytes, 0, &size);
         if (status == MOTE_OK) {
-            mote_resolver_stream_sent(&lookup->resolver, size, lookup->now_ms);
+            mote_resolver_stream_sent(&lookup->resolver, size);
             return MOTE_CLOSED;
         }
         break;
     case MOTE_RESOLVER_STREAM_RECEIVE:
         status = lookup->port->lend(lookup->self, &bytes);
         if (status == MOTE_OK) {
-            mote_status_t outcome =
-                mote_resolver_stream_input(&lookup->resolver, bytes, lookup->now_ms, &size, slot, answer);
+            mote_status_t outcome = mote_resolver_stream_input(&lookup->resolver, bytes, &size, answer);
 
             lookup->port->taken(lookup->self, size); /* the answer lives in the resolver's TCP buffer */
             return outcome == MOTE_OK ? MOTE_OK : MOTE_CLOSED;
@@ -162,17 +163,17 @@ static mote_status_t move_stream(mote_lookup_t *lookup, unsigned *slot, mote_dns
     }
     if (status != MOTE_PENDING) {
         close_stream(lookup);
-        mote_resolver_stream_event(&lookup->resolver, status, lookup->now_ms);
+        mote_resolver_stream_event(&lookup->resolver, status);
         return MOTE_CLOSED;
     }
     return MOTE_PENDING;
 }
 
 /* OK: an answer. CLOSED: the port may hold more, and nothing else would wake the caller for it. */
-static mote_status_t run_stream(mote_lookup_t *lookup, unsigned *slot, mote_dns_answer_t *answer)
+static mote_status_t run_stream(mote_lookup_t *lookup, mote_dns_answer_t *answer)
 {
     for (unsigned i = 0; i < DATAGRAM_COUNT; i++) {
-        mote_status_t status = move_stream(lookup, slot, answer);
+        mote_status_t status = move_stream(lookup, answer);
 
         if (status != MOTE_CLOSED) {
             return status;
@@ -192,21 +193,16 @@ static bool is_over(const mote_lookup_t *lookup)
     return true;
 }
 
-mote_status_t mote_lookup_step(mote_lookup_t *lookup, const mote_port_t *port, void *self, uint32_t now_ms,
-                               uint32_t *wait_ms, unsigned *slot, mote_dns_answer_t *answer)
+mote_status_t mote_lookup_step(mote_lookup_t *lookup, uint32_t now_ms, uint32_t *wait_ms, mote_dns_answer_t *answer)
 {
     mote_status_t status = MOTE_PENDING;
     bool is_blocked = false;
 
-    lookup->port = port;
-    lookup->self = self;
-    lookup->now_ms = now_ms;
     give_back(lookup);
     (void)mote_resolver_tick(&lookup->resolver, now_ms);
     for (unsigned i = 0; i < MOTE_RESOLVER_SLOT_COUNT; i++) {
         is_blocked |= send_question(lookup, i) == MOTE_PENDING;
         if (read_datagrams(lookup, i, answer) == MOTE_OK) {
-            *slot = i;
             return MOTE_OK;
         }
         if (mote_resolver_status(&lookup->resolver, i) != MOTE_PENDING) {
@@ -214,13 +210,13 @@ mote_status_t mote_lookup_step(mote_lookup_t *lookup, const mote_port_t *port, v
         }
     }
 #if MOTE_FEATURE_DNS_TCP
-    status = run_stream(lookup, slot, answer);
+    status = run_stream(lookup, answer);
     if (status == MOTE_OK) {
         return MOTE_OK;
     }
 #endif
     if (is_over(lookup)) {
-        mote_lookup_stop(lookup, port, self);
+        mote_lookup_stop(lookup);
         return MOTE_CLOSED;
     }
     *wait_ms = mote_resolver_tick(&lookup->resolver, now_ms);

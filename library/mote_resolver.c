@@ -44,6 +44,12 @@ static void leave_stream(mote_resolver_t *resolver)
 
 /* ---- start ---------------------------------------------------------------------------------------------- */
 
+void mote_resolver_init(mote_resolver_t *resolver, mote_question_t *question)
+{
+    memset(resolver, 0, sizeof *resolver);
+    resolver->question = question;
+}
+
 static mote_status_t fill_random(mote_resolver_t *resolver, void *bytes, size_t size)
 {
     return resolver->random->fill(resolver->random->self, bytes, size);
@@ -54,10 +60,11 @@ static mote_status_t set_case(mote_resolver_t *resolver)
 {
     bool mixes_case = resolver->settings->mixes_case && !resolver->ignores_case;
     mote_status_t status = MOTE_OK;
+    mote_question_t *question = resolver->question;
     uint8_t bits = 0;
 
-    for (unsigned i = 0; i < resolver->name_size && status == MOTE_OK; i++) {
-        uint8_t *octet = &resolver->query[NAME_AT + i];
+    for (unsigned i = 0; i < question->name_size && status == MOTE_OK; i++) {
+        uint8_t *octet = &question->query[NAME_AT + i];
 
         *octet = mote_lower(*octet); /* length octets are below all letters */
         if (mixes_case && (i & 7) == 0) {
@@ -77,7 +84,7 @@ static bool is_never_asked(const mote_resolver_t *resolver)
     static const mote_span_t labels[] = { MOTE_SPAN("\011localhost"), MOTE_SPAN("\007invalid"), MOTE_SPAN("\005onion"),
                                           MOTE_SPAN("\005local") };
     size_t count = sizeof labels / sizeof labels[0] - (resolver->settings->asks_local ? 1 : 0);
-    mote_span_t name = mote_span(resolver->query + NAME_AT, resolver->name_size - 1U); /* without the root */
+    mote_span_t name = mote_span(resolver->question->query + NAME_AT, resolver->question->name_size - 1U); /* without the root */
 
     for (size_t i = 0; i < count; i++) {
         if (mote_span_equals_ignoring_case(mote_span_slice(name, name.size - labels[i].size, name.size), labels[i])) {
@@ -121,7 +128,7 @@ static mote_status_t begin(mote_resolver_t *resolver, const mote_dns_settings_t 
     static const uint8_t types[MOTE_RESOLVER_SLOT_COUNT] = { MOTE_DNS_A, MOTE_DNS_AAAA };
     mote_status_t status = MOTE_PENDING;
 
-    if (resolver->name_size == 0) {
+    if (resolver->question->name_size == 0) {
         status = MOTE_ERR_ADDRESS;
     } else if (settings->server_count == 0 || settings->server_count > MOTE_RESOLVER_SERVER_COUNT) {
         status = MOTE_ERR_DNS;
@@ -129,6 +136,7 @@ static mote_status_t begin(mote_resolver_t *resolver, const mote_dns_settings_t 
     resolver->settings = settings;
     resolver->random = random;
     resolver->start_ms = now_ms;
+    resolver->now_ms = now_ms;
     resolver->alias_count = 0;
     resolver->plain_servers = 0;
     resolver->ignores_case = false;
@@ -147,18 +155,19 @@ mote_status_t mote_resolver_start(mote_resolver_t *resolver, const mote_dns_sett
                                   const mote_random_t *random, mote_span_t name, unsigned what, unsigned families,
                                   uint32_t now_ms)
 {
-    resolver->name_size =
-        (uint16_t)mote_dns_name_from_text(name, resolver->query + NAME_AT, MOTE_DNS_NAME_BYTES);
+    mote_question_t *question = resolver->question;
+
+    question->name_size = (uint16_t)mote_dns_name_from_text(name, question->query + NAME_AT, MOTE_DNS_NAME_BYTES);
     return begin(resolver, settings, random, what, families, now_ms);
 }
 
 /* Puts a name out of an answer into the query. It may be the query's own. */
 static void take_name(mote_resolver_t *resolver, const mote_dns_name_t *name)
 {
-    uint8_t *place = resolver->query + NAME_AT;
+    uint8_t *place = resolver->question->query + NAME_AT;
 
     if (name->message.data + name->offset != place) {
-        resolver->name_size = (uint16_t)mote_dns_name_copy(name, place, MOTE_DNS_NAME_BYTES);
+        resolver->question->name_size = (uint16_t)mote_dns_name_copy(name, place, MOTE_DNS_NAME_BYTES);
     }
 }
 
@@ -186,9 +195,10 @@ static mote_span_t write_query(mote_resolver_t *resolver, const mote_resolver_sl
     /* Type, class IN; RFC 6891 6.1.2: the root, OPT, our room, no extended bits, version 0, no options. */
     static const uint8_t tail[4 + 11] = { 0, 0, 0, 1, 0, 0, MOTE_DNS_OPT, 0, 0, 0, 0, 0, 0, 0, 0 };
     uint16_t udp_bytes = resolver->settings->udp_bytes != 0 ? resolver->settings->udp_bytes : UDP_BYTES;
-    uint8_t *query = resolver->query;
-    uint8_t *rest = query + NAME_AT + resolver->name_size;
-    size_t size = MOTE_DNS_HEADER_BYTES + resolver->name_size + sizeof tail;
+    mote_question_t *question = resolver->question;
+    uint8_t *query = question->query;
+    uint8_t *rest = query + NAME_AT + question->name_size;
+    size_t size = MOTE_DNS_HEADER_BYTES + question->name_size + sizeof tail;
 
     memcpy(query + LENGTH_BYTES, header, sizeof header);
     memcpy(rest, tail, sizeof tail);
@@ -255,7 +265,7 @@ static mote_status_t fail_server(const mote_resolver_t *resolver, mote_resolver_
     return server_index == slot->server_index ? ask_next(resolver, slot) : MOTE_PENDING;
 }
 
-void mote_resolver_sent(mote_resolver_t *resolver, unsigned slot_index, mote_status_t status, uint32_t now_ms)
+void mote_resolver_sent(mote_resolver_t *resolver, unsigned slot_index, mote_status_t status)
 {
     mote_resolver_slot_t *slot = &resolver->slots[slot_index];
 
@@ -267,7 +277,7 @@ void mote_resolver_sent(mote_resolver_t *resolver, unsigned slot_index, mote_sta
         return;
     }
     slot->asked_servers |= bit_of(slot->server_index);
-    slot->sent_ms = now_ms;
+    slot->sent_ms = resolver->now_ms;
     slot->state = MOTE_RESOLVER_WANTS_DATAGRAM;
 }
 
@@ -310,7 +320,7 @@ static mote_status_t take_answer(mote_resolver_t *resolver, mote_resolver_slot_t
     switch (header->rcode) {
     case MOTE_DNS_NOERROR:
     case MOTE_DNS_NXDOMAIN:
-        status = mote_dns_follow(header->question.message, header, answer);
+        status = mote_dns_follow(header, answer);
         break;
     case MOTE_DNS_FORMERR:
     case MOTE_DNS_NOTIMP:
@@ -330,11 +340,11 @@ static mote_status_t take_answer(mote_resolver_t *resolver, mote_resolver_slot_t
 }
 
 /* RFC 5452 9.1: the message answers what was asked. *is_exact: in the same letter case. */
-static bool is_answer(const mote_resolver_t *resolver, const mote_resolver_slot_t *slot, const mote_dns_header_t *header,
+static MOTE_NOINLINE bool is_answer(const mote_resolver_t *resolver, const mote_resolver_slot_t *slot, const mote_dns_header_t *header,
                       bool *is_exact)
 {
     /* Octet by octet: the name in a question has no pointers, for there is nothing before it. */
-    mote_span_t name = mote_span(resolver->query + NAME_AT, resolver->name_size);
+    mote_span_t name = mote_span(resolver->question->query + NAME_AT, resolver->question->name_size);
     mote_span_t echo = mote_span_slice(header->question.message, MOTE_DNS_HEADER_BYTES, name.size);
 
     *is_exact = mote_span_equals(name, echo);
@@ -383,13 +393,11 @@ static unsigned find_server(const mote_resolver_t *resolver, const mote_resolver
 }
 
 mote_status_t mote_resolver_input(mote_resolver_t *resolver, unsigned slot_index, mote_status_t status,
-                                  const mote_endpoint_t *from, mote_span_t datagram, uint32_t now_ms,
-                                  mote_dns_answer_t *answer)
+                                  const mote_endpoint_t *from, mote_span_t datagram, mote_dns_answer_t *answer)
 {
     mote_resolver_slot_t *slot = &resolver->slots[slot_index];
     unsigned server_index = from != NULL ? find_server(resolver, slot, from) : slot->server_index;
 
-    (void)now_ms; /* an answer changes no timer */
     if (slot->state == MOTE_RESOLVER_WANTS_NOTHING) {
         return slot->status == MOTE_OK ? MOTE_PENDING : (mote_status_t)slot->status;
     }
@@ -405,9 +413,9 @@ mote_status_t mote_resolver_status(const mote_resolver_t *resolver, unsigned slo
     return (mote_status_t)resolver->slots[slot].status;
 }
 
-mote_dns_name_t mote_resolver_name(const mote_resolver_t *resolver)
+mote_dns_name_t mote_question_name(const mote_question_t *question)
 {
-    mote_dns_name_t name = { { resolver->query + LENGTH_BYTES, MOTE_DNS_HEADER_BYTES + (size_t)resolver->name_size },
+    mote_dns_name_t name = { { question->query + LENGTH_BYTES, MOTE_DNS_HEADER_BYTES + (size_t)question->name_size },
                              MOTE_DNS_HEADER_BYTES };
 
     return name;
@@ -417,11 +425,11 @@ mote_dns_name_t mote_resolver_name(const mote_resolver_t *resolver)
 
 #if MOTE_FEATURE_DNS_TCP
 /* Gives the stream to a slot that waits for it; an open one that leads to the right server is used again. */
-static void assign_stream(mote_resolver_t *resolver, bool is_open, uint32_t now_ms)
+static void assign_stream(mote_resolver_t *resolver, bool is_open)
 {
     resolver->stream_state = MOTE_RESOLVER_STREAM_IDLE;
     resolver->stream_done = 0;
-    resolver->stream_ms = now_ms;
+    resolver->stream_ms = resolver->now_ms;
     for (unsigned i = 0; i < MOTE_RESOLVER_SLOT_COUNT; i++) {
         const mote_resolver_slot_t *slot = &resolver->slots[i];
 
@@ -445,33 +453,32 @@ mote_resolver_stream_t mote_resolver_stream(mote_resolver_t *resolver, mote_span
     if (resolver->stream_state == MOTE_RESOLVER_STREAM_SEND) {
         size_t size = write_query(resolver, &resolver->slots[resolver->stream_slot]).size;
 
-        *message = mote_span(resolver->query, LENGTH_BYTES + size);
+        *message = mote_span(resolver->question->query, LENGTH_BYTES + size);
         mote_span_skip(message, resolver->stream_done);
     }
     return (mote_resolver_stream_t)resolver->stream_state;
 }
 
-void mote_resolver_stream_event(mote_resolver_t *resolver, mote_status_t status, uint32_t now_ms)
+void mote_resolver_stream_event(mote_resolver_t *resolver, mote_status_t status)
 {
     if (resolver->stream_state == MOTE_RESOLVER_STREAM_IDLE) {
         return; /* nobody's any more */
     }
     if (resolver->stream_state == MOTE_RESOLVER_STREAM_CONNECT && status == MOTE_OK) {
         resolver->stream_state = MOTE_RESOLVER_STREAM_SEND;
-        resolver->stream_ms = now_ms;
+        resolver->stream_ms = resolver->now_ms;
         return;
     }
     if (!resolver->stream_is_reused) { /* else it is connected anew: RFC 7766 6.2.4 */
         (void)fail_server(resolver, &resolver->slots[resolver->stream_slot], resolver->stream_server); /* DNS-40 */
     }
-    assign_stream(resolver, false, now_ms);
+    assign_stream(resolver, false);
 }
 
-void mote_resolver_stream_sent(mote_resolver_t *resolver, size_t size, uint32_t now_ms)
+void mote_resolver_stream_sent(mote_resolver_t *resolver, size_t size)
 {
-    (void)now_ms; /* nor does a byte: the stream has its time as a whole */
     resolver->stream_done += (uint32_t)size;
-    if (resolver->stream_done >= LENGTH_BYTES + ((unsigned)resolver->query[0] << 8 | resolver->query[1])) {
+    if (resolver->stream_done >= LENGTH_BYTES + ((unsigned)resolver->question->query[0] << 8 | resolver->question->query[1])) {
         resolver->stream_state = MOTE_RESOLVER_STREAM_RECEIVE;
         resolver->stream_done = 0;
     }
@@ -500,8 +507,8 @@ static size_t assemble(mote_resolver_t *resolver, mote_span_t bytes)
     return used;
 }
 
-mote_status_t mote_resolver_stream_input(mote_resolver_t *resolver, mote_span_t bytes, uint32_t now_ms, size_t *used,
-                                         unsigned *slot_index, mote_dns_answer_t *answer)
+mote_status_t mote_resolver_stream_input(mote_resolver_t *resolver, mote_span_t bytes, size_t *used,
+                                         mote_dns_answer_t *answer)
 {
     mote_resolver_slot_t *slot = &resolver->slots[resolver->stream_slot];
     mote_status_t status;
@@ -510,14 +517,13 @@ mote_status_t mote_resolver_stream_input(mote_resolver_t *resolver, mote_span_t 
     if (resolver->stream_state != MOTE_RESOLVER_STREAM_RECEIVE) {
         return MOTE_PENDING; /* nothing was asked: nothing to hear */
     }
-    *slot_index = resolver->stream_slot;
     *used = assemble(resolver, bytes);
     if (resolver->stream_done < LENGTH_BYTES) {
         return MOTE_PENDING;
     }
     if (resolver->stream_size > resolver->settings->tcp_capacity) {
         status = end_slot(slot, MOTE_ERR_DNS_SPACE);
-        assign_stream(resolver, false, now_ms);
+        assign_stream(resolver, false);
         return status;
     }
     if (resolver->stream_done - LENGTH_BYTES < resolver->stream_size) {
@@ -527,36 +533,36 @@ mote_status_t mote_resolver_stream_input(mote_resolver_t *resolver, mote_span_t 
     status = hear(resolver, slot, resolver->stream_server,
                   mote_span(resolver->settings->tcp_buffer, resolver->stream_size), answer);
     if (slot->state != MOTE_RESOLVER_WANTS_STREAM) {
-        assign_stream(resolver, status != MOTE_PENDING, now_ms);
+        assign_stream(resolver, status != MOTE_PENDING);
     }
     return status;
 }
 
 /* How long the stream may still take; one that has taken too long has failed. */
-static uint32_t tick_stream(mote_resolver_t *resolver, uint32_t now_ms)
+static uint32_t tick_stream(mote_resolver_t *resolver)
 {
     uint32_t limit_ms = resolver->stream_state == MOTE_RESOLVER_STREAM_CONNECT ? CONNECT_MS : ANSWER_MS;
-    uint32_t passed_ms = now_ms - resolver->stream_ms;
+    uint32_t passed_ms = resolver->now_ms - resolver->stream_ms;
 
     if (resolver->stream_state == MOTE_RESOLVER_STREAM_IDLE) {
-        assign_stream(resolver, false, now_ms);
+        assign_stream(resolver, false);
         return resolver->stream_state == MOTE_RESOLVER_STREAM_IDLE ? UINT32_MAX : 0;
     }
     if (passed_ms < limit_ms) {
         return limit_ms - passed_ms;
     }
-    mote_resolver_stream_event(resolver, MOTE_ERR_TIMEOUT, now_ms);
+    mote_resolver_stream_event(resolver, MOTE_ERR_TIMEOUT);
     return 0;
 }
 #endif
 
 /* ---- time ------------------------------------------------------------------------------------------------ */
 
-static uint32_t tick_slot(mote_resolver_t *resolver, mote_resolver_slot_t *slot, uint32_t now_ms)
+static uint32_t tick_slot(mote_resolver_t *resolver, mote_resolver_slot_t *slot)
 {
     uint32_t first_ms = resolver->settings->first_wait_ms != 0 ? resolver->settings->first_wait_ms : FIRST_WAIT_MS;
     uint32_t wait_ms = first_ms << slot->round;
-    uint32_t waited_ms = now_ms - slot->sent_ms;
+    uint32_t waited_ms = resolver->now_ms - slot->sent_ms;
 
     if (slot->state == MOTE_RESOLVER_WANTS_DATAGRAM) {
         if (waited_ms < wait_ms) {
@@ -573,6 +579,7 @@ uint32_t mote_resolver_tick(mote_resolver_t *resolver, uint32_t now_ms)
     uint32_t passed_ms = now_ms - resolver->start_ms;
     uint32_t wait_ms = UINT32_MAX;
 
+    resolver->now_ms = now_ms;
     for (unsigned i = 0; i < MOTE_RESOLVER_SLOT_COUNT; i++) {
         mote_resolver_slot_t *slot = &resolver->slots[i];
         uint32_t slot_ms;
@@ -585,14 +592,14 @@ uint32_t mote_resolver_tick(mote_resolver_t *resolver, uint32_t now_ms)
             continue;
         }
         wait_ms = total_ms - passed_ms < wait_ms ? total_ms - passed_ms : wait_ms;
-        slot_ms = tick_slot(resolver, slot, now_ms);
+        slot_ms = tick_slot(resolver, slot);
         wait_ms = slot_ms < wait_ms ? slot_ms : wait_ms;
     }
 #if MOTE_FEATURE_DNS_TCP
     if (passed_ms >= total_ms) {
         leave_stream(resolver);
     } else {
-        uint32_t stream_ms = tick_stream(resolver, now_ms);
+        uint32_t stream_ms = tick_stream(resolver);
 
         wait_ms = stream_ms < wait_ms ? stream_ms : wait_ms;
     }

@@ -33,8 +33,8 @@ bool mote_span_equals_ignoring_case(mote_span_t a, mote_span_t b)
     if (a.size != b.size) {
         return false;
     }
-    for (size_t i = 0; i < a.size; i++) {
-        if (mote_lower(a.data[i]) != mote_lower(b.data[i])) {
+    while (a.size-- > 0) {
+        if (mote_lower(*a.data++) != mote_lower(*b.data++)) {
             return false;
         }
     }

@@ -4,7 +4,7 @@
 
 typedef struct question {
     mote_lookup_t lookup;
-    mote_random_t random;
+    mote_question_t name;
     setup_t *setup;
 } question_t;
 
@@ -17,9 +17,8 @@ static mote_status_t await_answer(question_t *question, mote_dns_answer_t *answe
     for (;;) {
         struct pollfd fds[MOTE_POSIX_FD_COUNT];
         uint32_t wait_ms = 0;
-        unsigned slot;
 
-        status = mote_lookup_step(&question->lookup, run->port, run->self, mote_posix_now_ms(), &wait_ms, &slot, answer);
+        status = mote_lookup_step(&question->lookup, mote_posix_now_ms(), &wait_ms, answer);
         if (status != MOTE_PENDING) {
             return status;
         }
@@ -47,7 +46,7 @@ static mote_status_t print_host(question_t *question, const mote_dns_name_t *hos
     bool has_address = false;
 
     mote_dns_name_write(&out, host);
-    status = mote_resolver_start_name(&question->lookup.resolver, &question->setup->dns, &question->random, host,
+    status = mote_resolver_start_name(&question->lookup.resolver, &question->setup->dns, &question->lookup.random, host,
                                       MOTE_RESOLVER_ADDRESSES, MOTE_FAMILY_IPV4 | MOTE_FAMILY_IPV6, mote_posix_now_ms());
     printf("%u ", preference);
     report_clean(stdout, mote_span(text, mote_writer_stored(&out)));
@@ -78,12 +77,12 @@ static mote_status_t next_host(question_t *question, mote_span_t domain, uint32_
                                mote_dns_answer_t *answer, mote_dns_name_t *host)
 {
     uint32_t limit = MOTE_MX_NO_LIMIT;
-    mote_status_t status = mote_resolver_start(&question->lookup.resolver, &question->setup->dns, &question->random,
+    mote_status_t status = mote_resolver_start(&question->lookup.resolver, &question->setup->dns, &question->lookup.random,
                                                domain, MOTE_RESOLVER_MX, 0, mote_posix_now_ms());
 
     if (status == MOTE_OK && await_answer(question, answer) != MOTE_OK) {
         status = mote_resolver_status(&question->lookup.resolver, 0);
-        *host = mote_resolver_name(&question->lookup.resolver);
+        *host = mote_question_name(&question->name);
         return status;
     }
     return status == MOTE_OK ? mote_mx_next(answer, seed, question->setup->settings.own_names,
@@ -96,7 +95,7 @@ enum { HOST_COUNT = 100 };
 
 int resolve(setup_t *setup, const char *domain)
 {
-    question_t question = { .random = { mote_posix_random, NULL }, .setup = setup };
+    question_t question = { .setup = setup };
     mote_mx_rank_t rank = { 0, 0 };
     mote_dns_answer_t answer;
     mote_dns_name_t host;
@@ -108,7 +107,7 @@ int resolve(setup_t *setup, const char *domain)
     if (mote_posix_random(NULL, (uint8_t *)&seed, sizeof seed) != MOTE_OK) {
         return say(domain, MOTE_ERR_RANDOM);
     }
-    mote_lookup_init(&question.lookup);
+    mote_lookup_init(&question.lookup, &question.name, setup->run.port, setup->run.self);
     while (host_count < HOST_COUNT &&
            (status = next_host(&question, mote_span_text(domain), seed, &rank, &answer, &host)) == MOTE_OK) {
         mote_status_t one;
@@ -116,7 +115,7 @@ int resolve(setup_t *setup, const char *domain)
         one = print_host(&question, &host, (unsigned)(rank.preference - 1));
         host_status = host_count == 0 || one == MOTE_OK ? one : host_status;
         host_count++;
-        mote_lookup_stop(&question.lookup, setup->run.port, setup->run.self);
+        mote_lookup_stop(&question.lookup);
     }
     if (host_count == HOST_COUNT) {
         fprintf(stderr, "mailmote: %s: more than %d mail exchangers; the rest is left out\n", domain, HOST_COUNT);
@@ -127,7 +126,7 @@ int resolve(setup_t *setup, const char *domain)
         host_status = print_host(&question, &host, 0);
         host_count++;
     }
-    mote_lookup_stop(&question.lookup, setup->run.port, setup->run.self);
+    mote_lookup_stop(&question.lookup);
     if (host_count > 0) {
         return host_status == MOTE_OK ? EX_OK : say(domain, host_status);
     }

@@ -71,13 +71,13 @@ typedef struct mote_filling {
 typedef struct mote_delivery {
     /* private; what is looked at most stands first, where small cores reach it in one instruction */
     uint8_t state;      /* mote_delivery_state_t */
-    uint8_t ipv4_count; /* addresses of the host not tried yet */
+    uint8_t ipv4_count; /* addresses of the host */
     uint8_t ipv6_count;
+    uint8_t ipv4_tried; /* those of them whose turn has come */
+    uint8_t ipv6_tried;
     uint8_t hop_index;     /* which relay of the route */
     uint8_t address_count; /* tried for this next hop */
     uint8_t session_count;
-    uint8_t host_count; /* asked for in this attempt */
-    uint8_t protection; /* mote_protection_t: of the stream */
     uint16_t lead;      /* index of the recipient whose next hop's turn it is */
     uint16_t flags;
     const mote_settings_t *settings;
@@ -86,22 +86,21 @@ typedef struct mote_delivery {
     void *self;
     mote_mail_t *mail;
     const mote_route_t *route;
-    mote_random_t random;
     mote_buffer_t room;
     uint32_t now_ms;   /* of the call at hand */
-    uint32_t start_ms; /* of the delivery */
+    uint32_t end_ms;   /* when the whole delivery's time is over */
     uint32_t since_ms; /* of what it waits for now */
-    uint32_t total_ms;
     uint32_t seed; /* orders hosts of equal preference */
     uint32_t limit;
     mote_mx_rank_t rank;
-    mote_endpoint_t peer;
-    mote_ip_t own_ip;
     union {
+        mote_lookup_t lookup;
         mote_smtp_t smtp;
         mote_filling_t filling;
     } at;
-    mote_lookup_t lookup;
+    mote_question_t question; /* holds the host's name, also while a session is at hand */
+    uint8_t host_count; /* asked for in this attempt */
+    mote_ip_t own_ip;
 #if MOTE_FEATURE_IPV4
     uint8_t ipv4[MOTE_HOST_ADDRESS_COUNT][4];
 #endif

@@ -99,8 +99,7 @@ typedef struct mote_dns_header {
 
 /** Walks the answers to a question: the records of the type asked, owned by the end of the alias chain. */
 typedef struct mote_dns_answer {
-    mote_span_t message;
-    mote_dns_name_t owner; /**< the end of the CNAME chain: the owner of the records */
+    mote_dns_name_t owner; /**< the end of the CNAME chain, inside the message: the owner of the records */
     uint16_t type;
     uint8_t alias_count;   /**< aliases followed to get there */
     uint16_t record_count; /* private: answers left to look at, and where */
@@ -135,7 +134,7 @@ mote_status_t mote_dns_read(mote_span_t message, mote_dns_header_t *header);
  *         MOTE_ERR_DNS       a referral or an otherwise useless answer (records beside NXDOMAIN): try the next server
  *         MOTE_ERR_DNS_LOOP  a loop, or more than 8 aliases
  */
-mote_status_t mote_dns_follow(mote_span_t message, const mote_dns_header_t *header, mote_dns_answer_t *answer);
+mote_status_t mote_dns_follow(const mote_dns_header_t *header, mote_dns_answer_t *answer);
 
 /** The next record of the answer; false when there is no more. */
 bool mote_dns_next(mote_dns_answer_t *answer, mote_dns_record_t *record);

@@ -64,12 +64,22 @@ typedef struct mote_resolver_slot {
     uint32_t sent_ms;
 } mote_resolver_slot_t;
 
+/**
+ * What is asked. It stands apart from the resolver, whose memory may serve something else once the question is answered:
+ * the name stays.
+ */
+typedef struct mote_question {
+    uint16_t name_size;                       /* private: of the name in the query */
+    uint8_t query[2 + MOTE_DNS_QUERY_BYTES]; /* length octets for TCP, then the message; holds the name */
+} mote_question_t;
+
 /** The engine's memory: placed by the caller, private except through the calls below. */
 typedef struct mote_resolver {
+    mote_question_t *question;
     const mote_dns_settings_t *settings;
     const mote_random_t *random;
     uint32_t start_ms;
-    uint16_t name_size; /* of the name in the query */
+    uint32_t now_ms; /* as told last */
     uint8_t alias_count;
     uint8_t plain_servers; /* a bit each: those that do not know EDNS0 */
     bool ignores_case;     /* a server gave the name back in another case: asked without 0x20 */
@@ -83,8 +93,10 @@ typedef struct mote_resolver {
     uint32_t stream_ms;
 #endif
     mote_resolver_slot_t slots[MOTE_RESOLVER_SLOT_COUNT];
-    uint8_t query[2 + MOTE_DNS_QUERY_BYTES]; /* length octets for TCP, then the message; holds the name */
 } mote_resolver_t;
+
+/** Once, before the first start. The question is the caller's memory, borrowed until the last question has ended. */
+void mote_resolver_init(mote_resolver_t *resolver, mote_question_t *question);
 
 /** The record types a question can ask for, as sets for start. */
 enum { MOTE_RESOLVER_MX = 1, MOTE_RESOLVER_ADDRESSES = 2 /* A and AAAA as far as families says */ };
@@ -125,7 +137,7 @@ bool mote_resolver_is_new(const mote_resolver_t *resolver, unsigned slot);
  * Says how sending went: MOTE_OK, or the error the port gave (then the next server is asked). Not called
  * for MOTE_PENDING: the slot goes on wanting to send.
  */
-void mote_resolver_sent(mote_resolver_t *resolver, unsigned slot, mote_status_t status, uint32_t now_ms);
+void mote_resolver_sent(mote_resolver_t *resolver, unsigned slot, mote_status_t status);
 
 /**
  * Takes one datagram, or an error of the slot's socket (status other than MOTE_OK; from is then the server
@@ -136,10 +148,11 @@ void mote_resolver_sent(mote_resolver_t *resolver, unsigned slot, mote_status_t 
  *         otherwise     how the slot ended, as mote_resolver_status
  */
 mote_status_t mote_resolver_input(mote_resolver_t *resolver, unsigned slot, mote_status_t status,
-                                  const mote_endpoint_t *from, mote_span_t datagram, uint32_t now_ms,
+                                  const mote_endpoint_t *from, mote_span_t datagram,
                                   mote_dns_answer_t *answer);
 
-/** Tells the time. Returns by when to be called again, in ms from now; 0 when something is to be sent. */
+/** Tells the time, before anything else is told. Returns by when to be called again, in ms from now; 0 when something
+ *  is to be sent. */
 uint32_t mote_resolver_tick(mote_resolver_t *resolver, uint32_t now_ms);
 
 /**
@@ -148,8 +161,8 @@ uint32_t mote_resolver_tick(mote_resolver_t *resolver, uint32_t now_ms);
  */
 mote_status_t mote_resolver_status(const mote_resolver_t *resolver, unsigned slot);
 
-/** The name as it is asked now: the one started with, or the end of the aliases followed since. */
-mote_dns_name_t mote_resolver_name(const mote_resolver_t *resolver);
+/** The name as it was asked last: the one started with, or the end of the aliases followed since. */
+mote_dns_name_t mote_question_name(const mote_question_t *question);
 
 #if MOTE_FEATURE_DNS_TCP
 /* ---- over TCP: one stream, both slots through it ---- */
@@ -165,17 +178,16 @@ typedef enum mote_resolver_stream {
 mote_resolver_stream_t mote_resolver_stream(mote_resolver_t *resolver, mote_span_t *message,
                                             const mote_endpoint_t **server);
 /** The stream is up (MOTE_OK) or has ended or failed (anything else). */
-void mote_resolver_stream_event(mote_resolver_t *resolver, mote_status_t status, uint32_t now_ms);
-/** So many bytes of the lent message were taken by the port. */
-void mote_resolver_stream_sent(mote_resolver_t *resolver, size_t size, uint32_t now_ms);
+void mote_resolver_stream_event(mote_resolver_t *resolver, mote_status_t status);
+/** So many bytes of the lent message were taken by the port. No timer moves: the stream has its time as a whole. */
+void mote_resolver_stream_sent(mote_resolver_t *resolver, size_t size);
 /**
  * Takes bytes that came; *used says how many (the rest is to be given again: one answer at a time).
  *
- * @param[out] slot    which slot the answer belongs to, when the return value is not PENDING
- * @return as mote_resolver_input; the answer lives in the caller's TCP buffer until the next call
+ * @return as mote_resolver_input, of the slot that the stream is for; the answer lives in the caller's TCP buffer until the next call
  */
-mote_status_t mote_resolver_stream_input(mote_resolver_t *resolver, mote_span_t bytes, uint32_t now_ms,
-                                         size_t *used, unsigned *slot, mote_dns_answer_t *answer);
+mote_status_t mote_resolver_stream_input(mote_resolver_t *resolver, mote_span_t bytes, size_t *used,
+                                         mote_dns_answer_t *answer);
 #endif
 
 MOTE_END_DECLS

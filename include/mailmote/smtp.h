@@ -184,6 +184,11 @@ static inline mote_smtp_end_t mote_smtp_end(const mote_smtp_t *smtp)
     return (mote_smtp_end_t)smtp->end;
 }
 
+static inline mote_protection_t mote_smtp_protection(const mote_smtp_t *smtp)
+{
+    return (mote_protection_t)smtp->protection;
+}
+
 /** Once ended: whether the stream is to be cut (port abort) rather than closed. */
 bool mote_smtp_is_cut(const mote_smtp_t *smtp);
 /** Whether a greeting was heard and taken: counts as a session of the attempt. */

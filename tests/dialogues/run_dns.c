@@ -42,6 +42,7 @@ typedef struct mode {
 
 typedef struct world {
     mote_resolver_t resolver;
+    mote_question_t question;
     mote_endpoint_t servers[SERVER_COUNT];
     mote_dns_settings_t settings;
     uint8_t tcp_buffer[65535];
@@ -259,7 +260,7 @@ static void hear_question(char **words, unsigned count)
     if (at + 1 < lines + line_count && strncmp(at[1].text, "~ 0 send", 8) == 0) {
         return;
     }
-    mote_resolver_sent(&world.resolver, slot, MOTE_OK, world.now_ms);
+    mote_resolver_sent(&world.resolver, slot, MOTE_OK);
 }
 
 static void hear_connect(const char *server_text)
@@ -294,7 +295,7 @@ static void hear_stream_question(char **words, unsigned count)
         bytes = part == 0 && mode->is_octets ? mote_span_slice(bytes, 0, 1) : bytes;
         memcpy(streamed->bytes + streamed->size, bytes.data, bytes.size);
         streamed->size += bytes.size;
-        mote_resolver_stream_sent(&world.resolver, bytes.size, world.now_ms);
+        mote_resolver_stream_sent(&world.resolver, bytes.size);
         part += !mode->is_octets;
     }
     if (message_peek_u16(streamed, 0) != streamed->size - 2) {
@@ -318,7 +319,7 @@ static mote_status_t put_datagram(unsigned slot, const mote_endpoint_t *from, mo
     if (datagram.size > 0) {
         memcpy(copy, datagram.data, datagram.size);
     }
-    status = mote_resolver_input(&world.resolver, slot, MOTE_OK, from, mote_span(copy, datagram.size), world.now_ms, &answer);
+    status = mote_resolver_input(&world.resolver, slot, MOTE_OK, from, mote_span(copy, datagram.size), &answer);
     if (status == MOTE_OK) {
         note_answer(slot, &answer);
     }
@@ -360,12 +361,12 @@ static void abandon(void)
 
         for (unsigned slot = 0; slot < MOTE_RESOLVER_SLOT_COUNT; slot++) {
             if (mote_resolver_output(&world.resolver, slot, &bytes, &server) == MOTE_RESOLVER_WANTS_SEND) {
-                mote_resolver_sent(&world.resolver, slot, MOTE_OK, world.now_ms);
+                mote_resolver_sent(&world.resolver, slot, MOTE_OK);
                 wait_ms = 0;
             }
         }
         if (mote_resolver_stream(&world.resolver, &bytes, &server) == MOTE_RESOLVER_STREAM_CONNECT) {
-            mote_resolver_stream_event(&world.resolver, MOTE_ERR_REFUSED, world.now_ms);
+            mote_resolver_stream_event(&world.resolver, MOTE_ERR_REFUSED);
             wait_ms = 0;
         }
         if (wait_ms == UINT32_MAX) {
@@ -390,18 +391,14 @@ static bool put_octets(mote_span_t bytes)
     while (bytes.size > 0) {
         mote_span_t piece = mode->is_octets ? mote_span_slice(bytes, 0, 1) : bytes;
         uint8_t *copy = malloc(piece.size);
-        unsigned slot = 99;
         size_t used = 0;
         mote_status_t status;
 
         memcpy(copy, piece.data, piece.size);
-        status = mote_resolver_stream_input(&world.resolver, mote_span(copy, piece.size), world.now_ms, &used, &slot, &answer);
+        status = mote_resolver_stream_input(&world.resolver, mote_span(copy, piece.size), &used, &answer);
         free(copy); /* the answer lives in the buffer for TCP */
-        if (status != MOTE_PENDING && slot != asked_slot) {
-            complain("the answer is said to be slot %u's", slot);
-        }
         if (status == MOTE_OK) {
-            note_answer(slot, &answer);
+            note_answer(asked_slot, &answer);
         }
         if (used == 0 || used > piece.size) {
             complain("%lu octets of %lu were taken", (unsigned long)used, (unsigned long)piece.size);
@@ -409,7 +406,7 @@ static bool put_octets(mote_span_t bytes)
         bytes = mote_span_slice(bytes, used, bytes.size);
     }
     if (is_cut) {
-        mote_resolver_stream_event(&world.resolver, MOTE_CLOSED, world.now_ms);
+        mote_resolver_stream_event(&world.resolver, MOTE_CLOSED);
         abandon();
         if (mode->cut_size < world.cut_total && mote_resolver_status(&world.resolver, asked_slot) != MOTE_ERR_DNS &&
             mote_resolver_status(&world.resolver, asked_slot) != MOTE_ERR_DNS_SPACE) {
@@ -496,6 +493,7 @@ static void start(char **words, unsigned count)
         }
     }
     memset(&world.resolver, 0xA5, sizeof world.resolver); /* start leaves nothing to chance */
+    world.resolver.question = &world.question;
     status = mote_resolver_start(&world.resolver, &world.settings, &randomness, mote_span_text(words[0]), what, families,
                                  world.now_ms);
     if (status != expected) {
@@ -514,7 +512,7 @@ static void check_state(const char *text)
         complain("= SLOT STATUS [RECORDS]");
     }
     if (strcmp(words[0], "name") == 0) {
-        mote_dns_name_t name = mote_resolver_name(&world.resolver);
+        mote_dns_name_t name = mote_question_name(&world.question);
         char name_text[256];
 
         write_name(&name, name_text, sizeof name_text);
@@ -575,17 +573,16 @@ static bool play_line(const line_t *line)
     case '~':
         if (strcmp(words[0], "stream") == 0) {
             world.is_connecting = false;
-            mote_resolver_stream_event(&world.resolver, status_of(words[1]), world.now_ms);
+            mote_resolver_stream_event(&world.resolver, status_of(words[1]));
         } else if (strcmp(words[1], "send") == 0) {
-            mote_resolver_sent(&world.resolver, (unsigned)(words[0][0] - '0'), status_of(words[2]), world.now_ms);
+            mote_resolver_sent(&world.resolver, (unsigned)(words[0][0] - '0'), status_of(words[2]));
         } else {
             mote_endpoint_t from = strcmp(words[1], "any") == 0 ? world.servers[0] : endpoint_of(words[1]);
             mote_dns_answer_t answer;
 
             check_quiet();
             (void)mote_resolver_input(&world.resolver, (unsigned)(words[0][0] - '0'), status_of(words[2]),
-                                      strcmp(words[1], "any") == 0 ? NULL : &from, mote_span(NULL, 0), world.now_ms,
-                                      &answer);
+                                      strcmp(words[1], "any") == 0 ? NULL : &from, mote_span(NULL, 0), &answer);
         }
         return false;
     case '<':

@@ -47,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (mote_dns_read(message, &header) != MOTE_OK || header.truncated) {
         return 0;
     }
-    status = mote_dns_follow(message, &header, &answer);
+    status = mote_dns_follow(&header, &answer);
     look_at(&answer.owner, answer.alias_count > 0);
     REQUIRE(status == MOTE_OK || status == MOTE_PENDING || status == MOTE_ERR_NO_NAME || status == MOTE_ERR_NO_DATA ||
             status == MOTE_ERR_DNS || status == MOTE_ERR_DNS_LOOP);

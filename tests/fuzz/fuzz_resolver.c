@@ -13,6 +13,7 @@ typedef struct events {
 } events_t;
 
 static mote_resolver_t resolver;
+static mote_question_t question;
 static uint8_t tcp_buffer[TCP_BYTES];
 static mote_endpoint_t servers[SERVER_COUNT];
 static uint8_t queries[MOTE_RESOLVER_SLOT_COUNT][MOTE_DNS_QUERY_BYTES];
@@ -38,7 +39,7 @@ static void look_at(mote_dns_answer_t answer, mote_span_t bytes)
     mote_dns_record_t record;
     unsigned count = 0;
 
-    REQUIRE(answer.message.data == bytes.data && answer.message.size == bytes.size);
+    REQUIRE(answer.owner.message.data == bytes.data && answer.owner.message.size == bytes.size);
     while (mote_dns_next(&answer, &record)) {
         count++;
     }
@@ -58,7 +59,7 @@ static void speak(bool sending_works)
             REQUIRE(bytes.size >= 12 + 1 + 4 && bytes.size <= sizeof queries[slot]);
             memcpy(queries[slot], bytes.data, bytes.size);
             query_sizes[slot] = bytes.size;
-            mote_resolver_sent(&resolver, slot, sending_works ? MOTE_OK : MOTE_ERR_UNREACHABLE, now_ms);
+            mote_resolver_sent(&resolver, slot, sending_works ? MOTE_OK : MOTE_ERR_UNREACHABLE);
         }
     }
     if (mote_resolver_stream(&resolver, &bytes, &server) == MOTE_RESOLVER_STREAM_SEND) {
@@ -69,7 +70,7 @@ static void speak(bool sending_works)
             query_sizes[slot] = resolver.stream_done == 0 ? bytes.size - 2 : query_sizes[slot];
             memcpy(queries[slot], bytes.data + bytes.size - query_sizes[slot], query_sizes[slot]);
         }
-        mote_resolver_stream_sent(&resolver, sending_works ? bytes.size : 1, now_ms);
+        mote_resolver_stream_sent(&resolver, sending_works ? bytes.size : 1);
     }
 }
 
@@ -118,7 +119,7 @@ static void put_datagram(mote_reader_t *in, unsigned slot, unsigned kind)
     mote_status_t status;
 
     memcpy(bytes, room, size);
-    status = mote_resolver_input(&resolver, slot, MOTE_OK, &from, mote_span(bytes, size), now_ms, &answer);
+    status = mote_resolver_input(&resolver, slot, MOTE_OK, &from, mote_span(bytes, size), &answer);
     REQUIRE(status == MOTE_PENDING || status == mote_resolver_status(&resolver, slot));
     REQUIRE(before == MOTE_PENDING || mote_resolver_status(&resolver, slot) == before); /* an end is an end */
     if (status == MOTE_OK) {
@@ -141,13 +142,13 @@ static void put_stream(mote_reader_t *in, unsigned kind)
     while (bytes.size > 0) {
         mote_dns_answer_t answer;
         size_t used = 0;
-        mote_status_t status = mote_resolver_stream_input(&resolver, bytes, now_ms, &used, &slot, &answer);
+        mote_status_t status = mote_resolver_stream_input(&resolver, bytes, &used, &answer);
 
         REQUIRE(used > 0 && used <= bytes.size);
         REQUIRE(status == MOTE_PENDING || status == mote_resolver_status(&resolver, slot));
         if (status == MOTE_OK) {
-            REQUIRE(answer.message.data == tcp_buffer && answer.message.size <= TCP_BYTES);
-            look_at(answer, answer.message);
+            REQUIRE(answer.owner.message.data == tcp_buffer && answer.owner.message.size <= TCP_BYTES);
+            look_at(answer, answer.owner.message);
         }
         bytes = mote_span_slice(bytes, used, bytes.size);
     }
@@ -190,11 +191,11 @@ static void handle(mote_reader_t *in, unsigned kind)
         put_stream(in, kind);
         break;
     case 4:
-        mote_resolver_stream_event(&resolver, (kind & 8) != 0 ? MOTE_OK : MOTE_CLOSED, now_ms);
+        mote_resolver_stream_event(&resolver, (kind & 8) != 0 ? MOTE_OK : MOTE_CLOSED);
         break;
     case 5:
         (void)mote_resolver_input(&resolver, slot, MOTE_ERR_REFUSED, (kind & 8) != 0 ? NULL : &servers[kind >> 5 & 1],
-                                  mote_span(NULL, 0), now_ms, &answer);
+                                  mote_span(NULL, 0), &answer);
         break;
     default:
         break;
@@ -219,6 +220,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     random_state = options;
     now_ms = start_ms;
     memset(query_sizes, 0, sizeof query_sizes);
+    mote_resolver_init(&resolver, &question);
     if (mote_resolver_start(&resolver, &settings, &randomness, mote_span_text("mx.example.net"),
                             (options & 8) != 0 ? MOTE_RESOLVER_MX : MOTE_RESOLVER_ADDRESSES, 3, now_ms) != MOTE_OK) {
         return 0;

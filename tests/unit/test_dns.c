@@ -369,7 +369,7 @@ static void every_octet_changed(void **state)
 
             ((uint8_t *)copy.data)[i] = (uint8_t)value;
             if (mote_dns_read(copy, &header) == MOTE_OK && !header.truncated &&
-                mote_dns_follow(copy, &header, &answer) == MOTE_OK) {
+                mote_dns_follow(&header, &answer) == MOTE_OK) {
                 while (mote_dns_next(&answer, &record)) {
                     assert_true(record.exchange.message.size == 0 || record.exchange.offset < copy.size);
                 }
@@ -441,7 +441,7 @@ static void counts(void **state)
     }
     message_patch_u16(&message, 6, 4000);
     assert_int_equal(mote_dns_read(message_span(&message), &header), MOTE_OK);
-    assert_int_equal(mote_dns_follow(message_span(&message), &header, &answer), MOTE_OK);
+    assert_int_equal(mote_dns_follow(&header, &answer), MOTE_OK);
     while (mote_dns_next(&answer, &record)) {
         count++;
     }
@@ -479,7 +479,7 @@ static void the_most_work(void **state)
     }
     message_patch_u16(&message, 6, 4991);
     assert_int_equal(mote_dns_read(message_span(&message), &header), MOTE_OK);
-    assert_int_equal(mote_dns_follow(message_span(&message), &header, &answer), MOTE_ERR_NO_DATA);
+    assert_int_equal(mote_dns_follow(&header, &answer), MOTE_ERR_NO_DATA);
 }
 
 /* DNS-48 to DNS-53, DNS-9, DNS-10: what a message means for the question. */
@@ -548,7 +548,7 @@ static void meanings(void **state)
         build("a.example", "A", cases[i].answer);
         copy = exact_copy(message_span(&message));
         CHECK(mote_dns_read(copy, &header) == MOTE_OK, cases[i].answer);
-        CHECK(mote_dns_follow(copy, &header, &answer) == cases[i].status, cases[i].answer);
+        CHECK(mote_dns_follow(&header, &answer) == cases[i].status, cases[i].answer);
         CHECK(cases[i].owner == NULL || mote_dns_name_equals_text(&answer.owner, mote_span_text(cases[i].owner)),
               cases[i].answer);
         CHECK(cases[i].status != MOTE_OK || (mote_dns_next(&answer, &record) && !mote_dns_next(&answer, &record)),
@@ -569,7 +569,7 @@ static void records(void **state)
           "NOERROR | @ ttl=60 MX 65535 mx1.@ | stray.example MX 1 evil.example | @ TXT 00 |"
           "@ ttl=0x80000001 MX 0 . | additional | @ MX 5 evil.example");
     assert_int_equal(mote_dns_read(message_span(&message), &header), MOTE_OK);
-    assert_int_equal(mote_dns_follow(message_span(&message), &header, &answer), MOTE_OK);
+    assert_int_equal(mote_dns_follow(&header, &answer), MOTE_OK);
     assert_true(mote_dns_next(&answer, &record));
     assert_int_equal(record.ttl_s, 60);
     assert_int_equal(record.preference, 65535);
@@ -583,7 +583,7 @@ static void records(void **state)
 
     build("mx1.example.net", "AAAA", "NOERROR | @ ttl=0x7FFFFFFF AAAA 2001:db8::25");
     assert_int_equal(mote_dns_read(message_span(&message), &header), MOTE_OK);
-    assert_int_equal(mote_dns_follow(message_span(&message), &header, &answer), MOTE_OK);
+    assert_int_equal(mote_dns_follow(&header, &answer), MOTE_OK);
     assert_true(mote_dns_next(&answer, &record));
     assert_int_equal(record.ttl_s, 0x7FFFFFFF);
     assert_int_equal(record.ip.family, MOTE_FAMILY_IPV6);
@@ -593,7 +593,7 @@ static void records(void **state)
 
     build("mx1.example.net", "A", "NOERROR | @ A 192.0.2.25");
     assert_int_equal(mote_dns_read(message_span(&message), &header), MOTE_OK);
-    assert_int_equal(mote_dns_follow(message_span(&message), &header, &answer), MOTE_OK);
+    assert_int_equal(mote_dns_follow(&header, &answer), MOTE_OK);
     assert_true(mote_dns_next(&answer, &record));
     assert_int_equal(record.ip.family, MOTE_FAMILY_IPV4);
     assert_int_equal(record.ip.bytes[3], 25);
@@ -617,7 +617,7 @@ static void names_beyond_pointers(void **state)
     assert_int_equal(message.bytes[0x400C], 1);
     assert_int_equal(message.bytes[0x400D], 'b');
     assert_int_equal(mote_dns_read(message_span(&message), &header), MOTE_OK);
-    assert_int_equal(mote_dns_follow(message_span(&message), &header, &answer), MOTE_PENDING);
+    assert_int_equal(mote_dns_follow(&header, &answer), MOTE_PENDING);
 }
 
 int main(void)

@@ -150,24 +150,25 @@ static const mote_dns_settings_t settings = { .servers = &server, .server_count 
                                               .tcp_capacity = sizeof tcp_buffer };
 static const mote_random_t randomness = { fill, NULL };
 static mote_lookup_t lookup;
+static mote_question_t question;
 static port_t port;
 
 static void begin(const char *name, unsigned what)
 {
     memset(&port, 0, sizeof port);
     port.stream_end = MOTE_PENDING;
-    mote_lookup_init(&lookup);
+    mote_lookup_init(&lookup, &question, &table, &port);
     assert_int_equal(mote_resolver_start(&lookup.resolver, &settings, &randomness, mote_span_text(name), what,
                                          MOTE_FAMILY_IPV4 | MOTE_FAMILY_IPV6, 0), MOTE_OK);
 }
 
 /* Steps until something is known. */
-static mote_status_t run(uint32_t *now_ms, unsigned *slot, mote_dns_answer_t *found)
+static mote_status_t run(uint32_t *now_ms, mote_dns_answer_t *found)
 {
     uint32_t wait_ms = 0;
 
     for (unsigned i = 0; i < 100; i++) {
-        mote_status_t status = mote_lookup_step(&lookup, &table, &port, *now_ms, &wait_ms, slot, found);
+        mote_status_t status = mote_lookup_step(&lookup, *now_ms, &wait_ms, found);
 
         if (status != MOTE_PENDING) {
             return status;
@@ -189,7 +190,6 @@ static void check_closed(void)
 static void a_socket_for_each_question(void **state)
 {
     uint32_t now_ms = 0;
-    unsigned slot = 9;
     mote_dns_answer_t found;
     mote_dns_record_t record;
 
@@ -198,15 +198,15 @@ static void a_socket_for_each_question(void **state)
     port.answers[0] = NULL; /* lost */
     port.answers[1] = "NOERROR | @ CNAME b.example";
     port.answers[2] = "NOERROR | @ MX 10 mx.@";
-    assert_int_equal(run(&now_ms, &slot, &found), MOTE_OK);
-    assert_int_equal(slot, 0);
+    assert_int_equal(run(&now_ms, &found), MOTE_OK);
+    assert_int_equal(found.type, MOTE_DNS_MX);
     assert_int_equal(now_ms, 3000);
     assert_int_equal(port.sent_count, 3);
     assert_int_equal(port.opened[0], 2);
     assert_int_equal(port.closed[0], 1);
     assert_true(mote_dns_next(&found, &record)); /* the datagram is still lent */
     assert_int_equal(port.taken_count, 1);
-    assert_int_equal(run(&now_ms, &slot, &found), MOTE_CLOSED);
+    assert_int_equal(run(&now_ms, &found), MOTE_CLOSED);
     assert_int_equal(port.taken_count, 2);
     check_closed();
 }
@@ -214,18 +214,17 @@ static void a_socket_for_each_question(void **state)
 static void both_slots(void **state)
 {
     uint32_t now_ms = 0;
-    unsigned slot = 9;
     mote_dns_answer_t found;
 
     (void)state;
     begin("mx.example.net", MOTE_RESOLVER_ADDRESSES);
     port.answers[0] = "NOERROR | @ A 192.0.2.25";
     port.answers[1] = "NOERROR | @ AAAA 2001:db8::25";
-    assert_int_equal(run(&now_ms, &slot, &found), MOTE_OK);
-    assert_int_equal(slot, 0);
-    assert_int_equal(run(&now_ms, &slot, &found), MOTE_OK);
-    assert_int_equal(slot, 1);
-    assert_int_equal(run(&now_ms, &slot, &found), MOTE_CLOSED);
+    assert_int_equal(run(&now_ms, &found), MOTE_OK);
+    assert_int_equal(found.type, MOTE_DNS_A);
+    assert_int_equal(run(&now_ms, &found), MOTE_OK);
+    assert_int_equal(found.type, MOTE_DNS_AAAA);
+    assert_int_equal(run(&now_ms, &found), MOTE_CLOSED);
     assert_int_equal(now_ms, 0);
     check_closed();
 }
@@ -234,7 +233,6 @@ static void both_slots(void **state)
 static void over_a_stream(void **state)
 {
     uint32_t now_ms = 0;
-    unsigned slot = 9;
     mote_dns_answer_t found;
     mote_dns_record_t record;
 
@@ -243,13 +241,13 @@ static void over_a_stream(void **state)
     port.answers[0] = port.answers[1] = "NOERROR tc";
     port.answers[2] = "NOERROR | @ A 192.0.2.25";
     port.answers[3] = "NOERROR | @ AAAA 2001:db8::25";
-    assert_int_equal(run(&now_ms, &slot, &found), MOTE_OK);
-    assert_int_equal(slot, 0);
+    assert_int_equal(run(&now_ms, &found), MOTE_OK);
+    assert_int_equal(found.type, MOTE_DNS_A);
     assert_true(mote_dns_next(&found, &record));
-    assert_int_equal(run(&now_ms, &slot, &found), MOTE_OK);
-    assert_int_equal(slot, 1);
+    assert_int_equal(run(&now_ms, &found), MOTE_OK);
+    assert_int_equal(found.type, MOTE_DNS_AAAA);
     assert_int_equal(port.connected, 1);
-    assert_int_equal(run(&now_ms, &slot, &found), MOTE_CLOSED);
+    assert_int_equal(run(&now_ms, &found), MOTE_CLOSED);
     assert_int_equal(now_ms, 0);
     check_closed();
 }
@@ -258,20 +256,19 @@ static void over_a_stream(void **state)
 static void errors(void **state)
 {
     uint32_t now_ms = 0;
-    unsigned slot;
     mote_dns_answer_t found;
 
     (void)state;
     begin("example.net", MOTE_RESOLVER_MX);
     port.lend_status = MOTE_ERR_REFUSED;
-    assert_int_equal(run(&now_ms, &slot, &found), MOTE_CLOSED);
+    assert_int_equal(run(&now_ms, &found), MOTE_CLOSED);
     assert_int_equal(mote_resolver_status(&lookup.resolver, 0), MOTE_ERR_DNS);
     check_closed();
 
     begin("example.net", MOTE_RESOLVER_MX);
     port.answers[0] = "NOERROR tc";
     port.stream_end = MOTE_CLOSED;
-    assert_int_equal(run(&now_ms, &slot, &found), MOTE_CLOSED);
+    assert_int_equal(run(&now_ms, &found), MOTE_CLOSED);
     assert_int_equal(mote_resolver_status(&lookup.resolver, 0), MOTE_ERR_DNS);
     assert_int_equal(now_ms, 0);
     check_closed();
@@ -281,16 +278,15 @@ static void errors(void **state)
 static void a_blocked_port(void **state)
 {
     uint32_t now_ms = 0;
-    unsigned slot;
     mote_dns_answer_t found;
 
     (void)state;
     begin("example.net", MOTE_RESOLVER_MX);
     port.blocked_count = 3;
     port.answers[0] = "NOERROR | @ MX 10 mx.@";
-    assert_int_equal(run(&now_ms, &slot, &found), MOTE_OK);
+    assert_int_equal(run(&now_ms, &found), MOTE_OK);
     assert_int_equal(now_ms, 150);
-    mote_lookup_stop(&lookup, &table, &port);
+    mote_lookup_stop(&lookup);
     check_closed();
     assert_int_equal(port.taken_count, 1);
 }

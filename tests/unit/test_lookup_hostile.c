@@ -109,6 +109,7 @@ static const mote_port_t table = {
 
 static crumbs_t crumbs;
 static mote_lookup_t lookup;
+static mote_question_t question;
 static const mote_random_t dice = { fill, NULL };
 static const mote_endpoint_t server = { { MOTE_FAMILY_IPV4, { 192, 0, 2, 53 } }, 53, 0 };
 static uint8_t room[512];
@@ -117,7 +118,7 @@ static const mote_dns_settings_t settings = { .servers = &server, .server_count 
 static void start(void)
 {
     memset(&crumbs, 0, sizeof crumbs);
-    mote_lookup_init(&lookup);
+    mote_lookup_init(&lookup, &question, &table, &crumbs);
     assert_int_equal(mote_resolver_start(&lookup.resolver, &settings, &dice, TEXT("example.net"), MOTE_RESOLVER_MX, 0, 0), MOTE_OK);
 }
 
@@ -140,13 +141,12 @@ static void senders(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         mote_dns_answer_t found;
-        unsigned slot = 9;
         uint32_t wait_ms = 0;
 
         start();
         crumbs.from = cases[i].from;
-        CHECK(mote_lookup_step(&lookup, &table, &crumbs, 0, &wait_ms, &slot, &found) == cases[i].status, cases[i].name);
-        mote_lookup_stop(&lookup, &table, &crumbs);
+        CHECK(mote_lookup_step(&lookup, 0, &wait_ms, &found) == cases[i].status, cases[i].name);
+        mote_lookup_stop(&lookup);
     }
 }
 
@@ -155,7 +155,6 @@ static void answer_in_crumbs(void **state)
 {
     mote_dns_answer_t found;
     mote_status_t status = MOTE_PENDING;
-    unsigned slot = 9;
     uint32_t now_ms = 0;
 
     (void)state;
@@ -165,12 +164,12 @@ static void answer_in_crumbs(void **state)
     while (status == MOTE_PENDING) {
         uint32_t wait_ms = 0;
 
-        status = mote_lookup_step(&lookup, &table, &crumbs, now_ms, &wait_ms, &slot, &found);
+        status = mote_lookup_step(&lookup, now_ms, &wait_ms, &found);
         now_ms += status == MOTE_PENDING ? wait_ms : 0;
     }
     assert_int_equal(status, MOTE_OK);
     assert_int_equal(now_ms, 0);
-    mote_lookup_stop(&lookup, &table, &crumbs);
+    mote_lookup_stop(&lookup);
 }
 
 int main(void)

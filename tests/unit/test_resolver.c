@@ -40,12 +40,14 @@ static const mote_endpoint_t servers[9] = {
 };
 
 static mote_resolver_t resolver;
+static mote_question_t question;
 static dns_message_t message;
 
 static mote_status_t start(const mote_dns_settings_t *settings, dice_t *dice, const char *name, unsigned what)
 {
     dice->random.self = dice;
     memset(&resolver, 0x5A, sizeof resolver);
+    resolver.question = &question;
     return mote_resolver_start(&resolver, settings, &dice->random, mote_span_text(name), what,
                                MOTE_FAMILY_IPV4 | MOTE_FAMILY_IPV6, 0);
 }
@@ -145,12 +147,12 @@ static void randomness_fails(void **state)
         assert_int_equal(start(&plain, &dice, "example.net", MOTE_RESOLVER_ADDRESSES), MOTE_OK);
         for (unsigned slot = 0; slot < MOTE_RESOLVER_SLOT_COUNT; slot++) {
             assert_int_equal(mote_resolver_output(&resolver, slot, &query, &server), MOTE_RESOLVER_WANTS_SEND);
-            mote_resolver_sent(&resolver, slot, MOTE_OK, 0);
+            mote_resolver_sent(&resolver, slot, MOTE_OK);
             message.size = query.size;
             memcpy(message.bytes, query.data, query.size);
         }
         message_answer(&message, "NOERROR | @ CNAME b.example");
-        assert_int_equal(mote_resolver_input(&resolver, 1, MOTE_OK, &servers[0], message_span(&message), 0, &answer),
+        assert_int_equal(mote_resolver_input(&resolver, 1, MOTE_OK, &servers[0], message_span(&message), &answer),
                          good_count < 4 ? MOTE_ERR_RANDOM : MOTE_PENDING);
         assert_int_equal(mote_resolver_status(&resolver, 0), good_count < 4 ? MOTE_ERR_RANDOM : MOTE_PENDING);
     }
@@ -174,7 +176,7 @@ static void mixed_case(void **state)
 
         assert_int_equal(start(&settings, &dice, name, MOTE_RESOLVER_MX), MOTE_OK);
         assert_int_equal(mote_resolver_output(&resolver, 0, &query, &server), MOTE_RESOLVER_WANTS_SEND);
-        asked = mote_resolver_name(&resolver);
+        asked = mote_question_name(&question);
         mote_dns_name_write(&out, &asked);
         assert_true(mote_span_equals(mote_span(text, out.size), mote_span_text(name)));
         for (size_t k = 0; k < sizeof name - 1; k++) {
@@ -205,7 +207,7 @@ static void server_counts(void **state)
         for (unsigned i = 0; count <= 8 && i < count; i++) { /* each is asked, and its failure asks the next */
             assert_int_equal(mote_resolver_output(&resolver, 0, &query, &server), MOTE_RESOLVER_WANTS_SEND);
             assert_ptr_equal(server, &servers[i]);
-            mote_resolver_sent(&resolver, 0, MOTE_ERR_UNREACHABLE, 0);
+            mote_resolver_sent(&resolver, 0, MOTE_ERR_UNREACHABLE);
         }
         assert_int_equal(mote_resolver_status(&resolver, 0), MOTE_ERR_DNS);
     }
@@ -232,11 +234,11 @@ static void longest_names(void **state)
     name.message = message_span(&message);
     assert_int_equal(mote_resolver_start_name(&resolver, &settings, &dice.random, &name, MOTE_RESOLVER_ADDRESSES,
                                               MOTE_FAMILY_IPV6, 0), MOTE_OK);
-    name = mote_resolver_name(&resolver);
+    name = mote_question_name(&question);
     assert_true(mote_dns_name_equals_text(&name, mote_span_text(text)));
     assert_int_equal(mote_resolver_start_name(&resolver, &settings, &dice.random, &name, MOTE_RESOLVER_ADDRESSES,
                                               MOTE_FAMILY_IPV4, 0), MOTE_OK);
-    name = mote_resolver_name(&resolver);
+    name = mote_question_name(&question);
     assert_true(mote_dns_name_equals_text(&name, mote_span_text(text)));
     assert_int_equal(mote_resolver_status(&resolver, 0), MOTE_PENDING);
     assert_int_equal(mote_resolver_status(&resolver, 1), MOTE_ERR_NO_DATA);
@@ -288,27 +290,26 @@ static void longest_answers(void **state)
         mote_dns_answer_t answer;
         mote_span_t query;
         size_t used;
-        unsigned slot = 9;
         int digits;
 
         assert_int_equal(start(&settings, &dice, "example.net", MOTE_RESOLVER_MX), MOTE_OK);
         assert_int_equal(mote_resolver_output(&resolver, 0, &query, &server), MOTE_RESOLVER_WANTS_SEND);
-        mote_resolver_sent(&resolver, 0, MOTE_OK, 0);
+        mote_resolver_sent(&resolver, 0, MOTE_OK);
         message.size = query.size;
         memcpy(message.bytes, query.data, query.size);
         message_answer(&message, "NOERROR tc");
-        assert_int_equal(mote_resolver_input(&resolver, 0, MOTE_OK, &servers[0], message_span(&message), 0, &answer), MOTE_PENDING);
+        assert_int_equal(mote_resolver_input(&resolver, 0, MOTE_OK, &servers[0], message_span(&message), &answer), MOTE_PENDING);
         (void)mote_resolver_tick(&resolver, 0);
         assert_int_equal(mote_resolver_stream(&resolver, &query, &server), MOTE_RESOLVER_STREAM_CONNECT);
-        mote_resolver_stream_event(&resolver, MOTE_OK, 0);
+        mote_resolver_stream_event(&resolver, MOTE_OK);
         assert_int_equal(mote_resolver_stream(&resolver, &query, &server), MOTE_RESOLVER_STREAM_SEND);
-        mote_resolver_stream_sent(&resolver, query.size, 0);
+        mote_resolver_stream_sent(&resolver, query.size);
         digits = (int)(2 * (size - 29 - 19 - 12)); /* header and question, the MX, the other record but its data */
         (void)snprintf(text, sizeof text, "NOERROR | @ MX 10 a.b | @ TXT \\# %0*d", digits, 0);
         message_answer(&message, text);
         assert_int_equal(message.size, size);
-        assert_int_equal(mote_resolver_stream_input(&resolver, mote_span(length, 2), 0, &used, &slot, &answer), MOTE_PENDING);
-        assert_int_equal(mote_resolver_stream_input(&resolver, message_span(&message), 0, &used, &slot, &answer), MOTE_OK);
+        assert_int_equal(mote_resolver_stream_input(&resolver, mote_span(length, 2), &used, &answer), MOTE_PENDING);
+        assert_int_equal(mote_resolver_stream_input(&resolver, message_span(&message), &used, &answer), MOTE_OK);
         assert_int_equal(used, size);
     }
 }
