@@ -148,9 +148,8 @@ static int set_thread(composed_t *composed, const char *thread)
     return EX_OK;
 }
 
-static int set_moment(composed_t *composed)
+int composed_set_moment(mote_message_t *message)
 {
-    mote_message_t *message = &composed->message;
     time_t now = time(NULL);
     struct tm local;
 
@@ -321,7 +320,7 @@ int composed_open(composed_t *composed, const composed_options_t *options, const
         code = set_thread(composed, options->thread);
     }
     if (code == EX_OK) {
-        code = set_moment(composed);
+        code = composed_set_moment(&composed->message);
     }
     if (code == EX_OK) {
         composed->message.subject = mote_span_text(options->subject);

@@ -47,6 +47,9 @@ mote_name_addr_t composed_split(const char *text);
 int composed_open(composed_t *composed, const composed_options_t *options, const char *from, char **to, size_t to_count);
 void composed_close(composed_t *composed);
 
+/* Date, where the clock is set, and the seed of the Message-ID. Returns EX_OK or the exit code. */
+int composed_set_moment(mote_message_t *message);
+
 /* Writes the message to stdout, as it would travel. */
 int composed_print(mote_source_t *source);
 

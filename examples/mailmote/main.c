@@ -1,4 +1,5 @@
 #define _POSIX_C_SOURCE 200809L
+#include "addresses.h"
 #include "composed.h"
 #include "config.h"
 #include "message.h"
@@ -17,6 +18,7 @@
 
 static const char usage[] =
     "usage: mailmote send [-C FILE] [-o KEY=VALUE]... [-f SENDER] [-v] [-q] [--json] [--] RECIPIENT... < message\n"
+    "       mailmote send [...] -t [--] [RECIPIENT]... < message\n"
     "       mailmote send [...] COMPOSING... [--] RECIPIENT...\n"
     "       mailmote compose [-C FILE] [-o KEY=VALUE]... [-f SENDER] COMPOSING... [--] RECIPIENT...\n"
     "       mailmote check [-C FILE] [-o KEY=VALUE]... [-f SENDER] [-v] [--json] [--all] [--] ADDRESS\n"
@@ -35,6 +37,9 @@ static const char usage[] =
     "  -f, --from SENDER      envelope sender; '' is the null sender, and what check takes without -f\n"
     "  -v, --verbose          shows the dialogue on standard error; secrets are replaced\n"
     "  -q, --quiet            send: says nothing of accepted recipients\n"
+    "  -t, --read-recipients  send: recipients are those of the message's To, Cc and Bcc, and those given here; Bcc fields\n"
+    "                         are taken out of what leaves\n"
+    "      --complete         send: puts Date, From and Message-ID in front of a message that lacks them\n"
     "      --json             one JSON object a recipient\n"
     "      --all              check: tries every host, not only the first that answers\n"
     "\n"
@@ -65,7 +70,8 @@ enum {
     OPTION_INLINE,
     OPTION_CC,
     OPTION_BCC,
-    OPTION_HEADER
+    OPTION_HEADER,
+    OPTION_COMPLETE
 };
 
 typedef struct arguments {
@@ -76,6 +82,8 @@ typedef struct arguments {
     report_t report;
     bool is_verbose;
     bool tries_all;
+    bool reads_recipients;
+    bool completes;
     bool wants_help;
     char **operands;
     size_t operand_count;
@@ -141,13 +149,14 @@ static int read_arguments(int argc, char **argv, arguments_t *arguments)
         { "html", required_argument, NULL, OPTION_HTML },       { "thread", required_argument, NULL, OPTION_THREAD },
         { "attach", required_argument, NULL, OPTION_ATTACH },   { "inline", required_argument, NULL, OPTION_INLINE },
         { "cc", required_argument, NULL, OPTION_CC },           { "bcc", required_argument, NULL, OPTION_BCC },
-        { "header", required_argument, NULL, OPTION_HEADER },
+        { "header", required_argument, NULL, OPTION_HEADER },   { "read-recipients", no_argument, NULL, 't' },
+        { "complete", no_argument, NULL, OPTION_COMPLETE },
         { NULL, 0, NULL, 0 },
     };
     int letter;
 
     memset(arguments, 0, sizeof *arguments);
-    while ((letter = getopt_long(argc, argv, "C:o:f:vq", words, NULL)) != -1) {
+    while ((letter = getopt_long(argc, argv, "C:o:f:vqt", words, NULL)) != -1) {
         switch (letter) {
         case 'C':
             arguments->config = optarg;
@@ -166,6 +175,12 @@ static int read_arguments(int argc, char **argv, arguments_t *arguments)
             break;
         case 'q':
             arguments->report.is_quiet = true;
+            break;
+        case 't':
+            arguments->reads_recipients = true;
+            break;
+        case OPTION_COMPLETE:
+            arguments->completes = true;
             break;
         case OPTION_JSON:
             arguments->report.is_json = true;
@@ -197,6 +212,7 @@ typedef struct job {
     watch_t watch;
     signer_t signer;
     composed_t *composed; /* a message that is made here, or NULL */
+    message_t *message;   /* one that is given whole, or NULL */
     uint32_t *verdict_ms;
     uint8_t *texts;
 } job_t;
@@ -207,11 +223,25 @@ static int out_of_memory(void)
     return EX_OSERR;
 }
 
+/* Those given as operands come before those that the message names. */
+static mote_span_t recipient_address(const job_t *job, const arguments_t *arguments, size_t index)
+{
+    if (job->composed != NULL) {
+        return job->composed->people[index].address;
+    }
+    return index < arguments->operand_count ? mote_span_text(arguments->operands[index])
+                                            : job->message->recipients[index - arguments->operand_count];
+}
+
 static int make_recipients(job_t *job, const arguments_t *arguments)
 {
-    const composed_t *composed = job->composed;
-    size_t count = composed != NULL ? composed->people_count : arguments->operand_count;
+    size_t count = job->composed != NULL ? job->composed->people_count
+                                         : arguments->operand_count + (job->message != NULL ? job->message->recipient_count : 0);
 
+    if (count == 0) {
+        fprintf(stderr, "mailmote: message: no recipient: To, Cc and Bcc name nobody\n");
+        return EX_DATAERR;
+    }
     if (count > UINT16_MAX) {
         return complain("too many recipients", NULL);
     }
@@ -225,7 +255,7 @@ static int make_recipients(job_t *job, const arguments_t *arguments)
     for (size_t i = 0; i < count; i++) {
         mote_recipient_t *recipient = &job->mail.recipients[i];
 
-        recipient->address = composed != NULL ? composed->people[i].address : mote_span_text(arguments->operands[i]);
+        recipient->address = recipient_address(job, arguments, i);
         recipient->text.data = job->texts + i * (TEXT_BYTES + HOST_BYTES);
         recipient->text.capacity = TEXT_BYTES;
         recipient->host.data = recipient->text.data + TEXT_BYTES;
@@ -244,41 +274,17 @@ static void free_job(job_t *job)
         composed_close(job->composed);
         free(job->composed);
     }
+    if (job->message != NULL) {
+        message_close(job->message);
+        free(job->message);
+    }
     config_free(&job->config);
     free(job);
 }
 
-/* Why a text is no address one can send to or from, or NULL: it is one. */
-static const char *fault_of_address(mote_span_t text, bool is_sender)
-{
-    mote_address_t address;
-    mote_status_t status = mote_address_parse(text, &address);
-    size_t at = text.size;
-
-    if (status == MOTE_OK && (!is_sender || address.kind != MOTE_ADDRESS_POSTMASTER)) {
-        return NULL;
-    }
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] >= 0x7F || text.data[i] < ' ') {
-            return text.data[i] >= 0x80 ? "only ASCII can be sent to and from" : "it holds a control character";
-        }
-        at = text.data[i] == '@' ? i : at;
-    }
-    if (text.size == 0 || status == MOTE_ERR_SPACE) {
-        return text.size == 0 ? "an empty address" : "too long (RFC 5321 4.5.3.1)";
-    }
-    if (at == text.size || text.data[0] == '<') {
-        return at == text.size ? "there is no @domain" : "an address stands here without its angle brackets";
-    }
-    text = mote_span_slice(text, at + 1, text.size);
-    return mote_domain_is_valid(text) || (text.size > 0 && text.data[0] == '[')
-               ? "not an address as mail has them (RFC 5321 4.1.2)"
-               : "behind the @ stands no full domain name, as example.net";
-}
-
 static int check_address(mote_span_t text, bool is_sender)
 {
-    const char *fault = fault_of_address(text, is_sender);
+    const char *fault = address_fault(text, is_sender);
 
     if (fault == NULL) {
         return EX_OK;
@@ -335,34 +341,22 @@ static int deliver(job_t *job, const arguments_t *arguments)
 
 /* ---- the commands --------------------------------------------------------------------------------------- */
 
+static int open_message(job_t *job, const arguments_t *arguments)
+{
+    message_options_t options = { arguments->reads_recipients, arguments->completes, { { NULL, 0 }, { NULL, 0 } } };
+
+    options.from = composed_split(arguments->from != NULL ? arguments->from : job->config.from);
+    job->message = malloc(sizeof *job->message);
+    return job->message != NULL ? message_open(job->message, STDIN_FILENO, &options) : out_of_memory();
+}
+
 static int send_mail(job_t *job, const arguments_t *arguments)
 {
-    mote_posix_source_t *source;
     int code;
 
-    if (job->composed != NULL) {
-        job->mail.source = &job->composed->compose.source;
-        code = signer_sign(&job->signer, &job->config, &job->mail.source);
-        return code == EX_OK ? deliver(job, arguments) : code;
-    }
-    source = malloc(sizeof *source);
-    if (source == NULL) {
-        return out_of_memory();
-    }
-    code = message_open(source, STDIN_FILENO);
-    if (code == EX_OK) {
-        code = message_scan(source);
-        if (code == EX_OK) {
-            job->mail.source = &source->source;
-            code = signer_sign(&job->signer, &job->config, &job->mail.source);
-        }
-        if (code == EX_OK) {
-            code = deliver(job, arguments);
-        }
-        mote_posix_source_close(source);
-    }
-    free(source);
-    return code;
+    job->mail.source = job->composed != NULL ? &job->composed->compose.source : job->message->source;
+    code = signer_sign(&job->signer, &job->config, &job->mail.source);
+    return code == EX_OK ? deliver(job, arguments) : code;
 }
 
 static int walk(job_t *job, const arguments_t *arguments)
@@ -414,6 +408,8 @@ static int check_options(command_t command, const arguments_t *arguments)
         { arguments->report.is_json, command == COMMAND_SEND || command == COMMAND_CHECK, "--json" },
         { arguments->report.is_quiet, command == COMMAND_SEND, "-q, --quiet" },
         { arguments->tries_all, command == COMMAND_CHECK, "--all" },
+        { arguments->reads_recipients, command == COMMAND_SEND, "-t, --read-recipients" },
+        { arguments->completes, command == COMMAND_SEND, "--complete" },
         { composed_is_wanted(&arguments->composed), command == COMMAND_SEND || command == COMMAND_COMPOSE,
           "--subject and what else composes a message" },
     };
@@ -423,6 +419,11 @@ static int check_options(command_t command, const arguments_t *arguments)
             return complain("this command has no such option", options[i].name);
         }
     }
+    if (composed_is_wanted(&arguments->composed) && (arguments->reads_recipients || arguments->completes)) {
+        return complain("-t and --complete are for a message given whole; one that is composed has all it needs, and its "
+                        "recipients are the operands, --cc and --bcc",
+                        NULL);
+    }
     return EX_OK;
 }
 
@@ -430,7 +431,8 @@ static int check_operands(command_t command, const arguments_t *arguments)
 {
     size_t copies = arguments->composed.cc.count + arguments->composed.bcc.count;
 
-    if ((command == COMMAND_SEND || command == COMMAND_COMPOSE) && arguments->operand_count + copies == 0) {
+    if ((command == COMMAND_SEND || command == COMMAND_COMPOSE) && arguments->operand_count + copies == 0 &&
+        !arguments->reads_recipients) {
         return complain("no recipient", NULL);
     }
     if (command == COMMAND_CHECK && arguments->operand_count != 1) {
@@ -456,7 +458,7 @@ static int choose_sender(job_t *job, command_t command, const arguments_t *argum
     if (sender == NULL && needs_sender) {
         return complain("no sender: give -f SENDER, or 'from' in the configuration; '' is the null sender", NULL);
     }
-    job->mail.reverse_path = mote_span_text(sender);
+    job->mail.reverse_path = arguments->completes ? composed_split(sender).address : mote_span_text(sender);
     if (command != COMMAND_COMPOSE && !composed_is_wanted(&arguments->composed)) {
         return EX_OK;
     }
@@ -466,6 +468,21 @@ static int choose_sender(job_t *job, command_t command, const arguments_t *argum
         return out_of_memory();
     }
     return composed_open(job->composed, &arguments->composed, sender, arguments->operands, arguments->operand_count);
+}
+
+/* Recipients and message. A message is not waited for where the operands are wrong already. */
+static int make_mail(job_t *job, command_t command, const arguments_t *arguments)
+{
+    bool is_whole = command == COMMAND_SEND && job->composed == NULL;
+    int code = is_whole && arguments->reads_recipients ? open_message(job, arguments) : EX_OK;
+
+    if (code == EX_OK) {
+        code = make_recipients(job, arguments);
+    }
+    if (code == EX_OK) {
+        code = check_addresses(&job->mail);
+    }
+    return code == EX_OK && is_whole && job->message == NULL ? open_message(job, arguments) : code;
 }
 
 static int run(command_t command, job_t *job, const arguments_t *arguments)
@@ -488,10 +505,7 @@ static int run(command_t command, job_t *job, const arguments_t *arguments)
     if (code == EX_OK && command == COMMAND_RESOLVE) {
         code = resolve(&job->setup, arguments->operands[0]);
     } else if (code == EX_OK) {
-        code = make_recipients(job, arguments);
-        if (code == EX_OK) {
-            code = check_addresses(&job->mail);
-        }
+        code = make_mail(job, command, arguments);
         if (code == EX_OK) {
             code = command == COMMAND_SEND ? send_mail(job, arguments) : walk(job, arguments);
         }

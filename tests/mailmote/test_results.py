@@ -98,7 +98,7 @@ class Lines(Case):
     def test_result_that_cannot_be_written(self):
         with serve() as peer, open("/dev/full", "w") as full:
             done = subprocess.run([PROGRAM, "send", "-C", "/dev/null", *FROM, "ops@example.net",
-                                   *(w for o in self.relay(peer) for w in ("-o", o))], input=b"x\n", stdout=full,
+                                   *(w for o in self.relay(peer) for w in ("-o", o))], input=b"Subject: x\n\nx\n", stdout=full,
                                   stderr=subprocess.PIPE, timeout=30)
         self.assertEqual(done.returncode, 74)
         self.assertIn(b"writing the result", done.stderr)
