@@ -83,9 +83,10 @@ static mote_span_t lead_domain(const mote_delivery_t *delivery)
     return domain_of(lead_of(delivery)->address);
 }
 
+/* Of a domain, which has at least one octet. */
 static bool is_literal(mote_span_t domain)
 {
-    return domain.size > 0 && domain.data[0] == '[';
+    return domain.data[0] == '[';
 }
 
 static mote_recipient_t *find(const mote_delivery_t *delivery, mote_recipient_t *recipient, unsigned phases)
@@ -623,14 +624,6 @@ static void next_host(mote_delivery_t *delivery)
     }
 }
 
-/* A question could not even be asked. */
-static void lose_question(mote_delivery_t *delivery, mote_stage_t stage, mote_status_t status)
-{
-    bool is_hard = status == MOTE_ERR_NO_NAME || status == MOTE_ERR_ADDRESS;
-
-    refuse(delivery, stage, status, is_hard ? MOTE_ENHANCED(5, 4, 4) : MOTE_ENHANCED(4, 4, 4));
-}
-
 static void await(mote_delivery_t *delivery, mote_delivery_state_t state)
 {
     delivery->state = (uint8_t)state;
@@ -645,30 +638,27 @@ static uint32_t left_of(const mote_delivery_t *delivery, uint32_t limit_ms)
     return waited_ms < limit_ms ? limit_ms - waited_ms : 0;
 }
 
-/* Asks for the addresses of a name: an exchanger's or the domain's own (implicit MX). NULL: the relay's. */
+/* Asks for the addresses of a name: an exchanger's or the domain's own (implicit MX). NULL: the relay's. A question that
+   may not or cannot be asked has ended at once, like one without an answer. */
 static void ask_host(mote_delivery_t *delivery, const mote_dns_name_t *name)
 {
     unsigned families = delivery->port->families(delivery->self);
-    mote_status_t status = MOTE_ERR_NO_ADDRESS;
+    mote_lookup_t *lookup = &delivery->at.lookup;
 
     begin_host(delivery);
-    if (delivery->dns == NULL) {
-        status = MOTE_ERR_DNS;
-    } else if (families != 0) {
-        mote_lookup_t *lookup = &delivery->at.lookup;
-
-        status = name != NULL
-                     ? mote_resolver_start_name(&lookup->resolver, delivery->dns, &lookup->random, name,
-                                                MOTE_RESOLVER_ADDRESSES, families, delivery->now_ms)
-                     : mote_resolver_start(&lookup->resolver, delivery->dns, &lookup->random, hop_of(delivery)->host,
-                                           MOTE_RESOLVER_ADDRESSES, families, delivery->now_ms);
+    if (delivery->dns == NULL || families == 0) {
+        refuse(delivery, MOTE_STAGE_HOST, families == 0 ? MOTE_ERR_NO_ADDRESS : MOTE_ERR_DNS, MOTE_ENHANCED(4, 4, 4));
+        return;
     }
-    if (status == MOTE_OK) {
-        note_host(delivery);
-        await(delivery, MOTE_DELIVERY_AWAIT_HOST);
+    if (name != NULL) {
+        (void)mote_resolver_start_name(&lookup->resolver, delivery->dns, &lookup->random, name, MOTE_RESOLVER_ADDRESSES,
+                                       families, delivery->now_ms);
     } else {
-        lose_question(delivery, MOTE_STAGE_HOST, status);
+        (void)mote_resolver_start(&lookup->resolver, delivery->dns, &lookup->random, hop_of(delivery)->host,
+                                  MOTE_RESOLVER_ADDRESSES, families, delivery->now_ms);
     }
+    note_host(delivery);
+    await(delivery, MOTE_DELIVERY_AWAIT_HOST);
 }
 
 /* The host is an address: there is nothing to ask for. */
@@ -706,22 +696,16 @@ static void stop_lookup(mote_delivery_t *delivery)
 static void ask_mx(mote_delivery_t *delivery)
 {
     mote_span_t domain = lead_domain(delivery);
-    mote_status_t status = MOTE_ERR_DNS;
+    mote_lookup_t *lookup = &delivery->at.lookup;
 
-    if (delivery->dns != NULL) {
-        mote_lookup_t *lookup = &delivery->at.lookup;
-
-        status = mote_resolver_start(&lookup->resolver, delivery->dns, &lookup->random, domain, MOTE_RESOLVER_MX, 0,
-                                     delivery->now_ms);
+    if (delivery->dns == NULL) {
+        refuse(delivery, MOTE_STAGE_MX, MOTE_ERR_DNS, MOTE_ENHANCED(4, 4, 4));
+        return;
     }
-    if (status == MOTE_OK) {
-        tell(delivery, MOTE_EVENT_ASKING_MX, domain);
-        await(delivery, MOTE_DELIVERY_AWAIT_MX);
-    } else if (status == MOTE_ERR_NO_NAME) {
-        refuse(delivery, MOTE_STAGE_MX, status, MOTE_ENHANCED(5, 1, 2));
-    } else {
-        lose_question(delivery, MOTE_STAGE_MX, status);
-    }
+    (void)mote_resolver_start(&lookup->resolver, delivery->dns, &lookup->random, domain, MOTE_RESOLVER_MX, 0,
+                              delivery->now_ms);
+    tell(delivery, MOTE_EVENT_ASKING_MX, domain);
+    await(delivery, MOTE_DELIVERY_AWAIT_MX);
 }
 
 static void begin_literal(mote_delivery_t *delivery, const mote_ip_t *ip)
@@ -746,7 +730,7 @@ static void begin_exchangers(mote_delivery_t *delivery)
     delivery->limit = MOTE_MX_NO_LIMIT;
     if (domain.size > 0 && !is_literal(domain)) {
         ask_mx(delivery);
-    } else if (delivery->settings->allows_literals && domain.size > 0 && mote_ip_parse_literal(domain, &ip) == MOTE_OK) {
+    } else if (delivery->settings->allows_literals && mote_ip_parse_literal(domain, &ip) == MOTE_OK) {
         begin_literal(delivery, &ip);
     } else {
         refuse(delivery, MOTE_STAGE_ROUTE, MOTE_ERR_ADDRESS, MOTE_ENHANCED(5, 1, 2));
@@ -1178,16 +1162,14 @@ static void reopen(mote_delivery_t *delivery)
 /* Those without a verdict go on: to the next address, or, had the stream been kept, to a fresh one. */
 static void leave_session(mote_delivery_t *delivery)
 {
-    const mote_recipient_t *recipient = find(delivery, delivery->mail->recipients, MOTE_PHASES_OPEN);
+    const mote_recipient_t *recipient = find(delivery, delivery->mail->recipients, MOTE_PHASES_OPEN); /* there is one */
 
     if (has(delivery, FLAG_IS_REUSED)) {
         begin_route(delivery);
         return;
     }
     set(delivery, FLAG_WAS_SOFT | FLAG_WAS_NOTED); /* the session wrote its report down */
-    if (recipient != NULL) {
-        tell(delivery, MOTE_EVENT_FAILED, mote_buffer_span(&recipient->text));
-    }
+    tell(delivery, MOTE_EVENT_FAILED, mote_buffer_span(&recipient->text));
     delivery->state = MOTE_DELIVERY_PICK;
 }
 
@@ -1520,9 +1502,10 @@ static bool reuse_session(mote_delivery_t *delivery, const mote_route_t *route, 
     mote_span_t first = domain_of(delivery->mail->recipients[0].address);
 
     if (find_route(delivery, first) != route || !is_idle(delivery) ||
-        (is_mx(delivery) && !mote_span_equals_ignoring_case(first, domain)) || !choose_recipients(delivery)) {
+        (is_mx(delivery) && !mote_span_equals_ignoring_case(first, domain))) {
         return false;
     }
+    (void)choose_recipients(delivery); /* the first leads */
     delivery->flags &= FLAG_IS_LITERAL | FLAG_IS_IPV4;
     set(delivery, FLAG_IS_REUSED);
     note_host(delivery);

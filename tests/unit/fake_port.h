@@ -55,6 +55,9 @@ typedef struct fake_port {
     bool stalls;       /* every second call says PENDING first */
     unsigned stall_count;
     bool is_over; /* no call may come any more */
+    bool by_octet;   /* takes and lends one at a time */
+    bool hears_late; /* lends nothing until a send has failed */
+    char secured_name[64];
     char content[FAKE_OUT_BYTES];
     size_t content_size;
     char connect_order[256];
@@ -338,7 +341,7 @@ static mote_status_t fake_connect(void *self, const mote_endpoint_t *peer)
 static mote_status_t fake_send(void *self, mote_span_t bytes, unsigned flags, size_t *taken)
 {
     fake_port_t *fake = self;
-    size_t size = fake->stalls ? 1 : bytes.size;
+    size_t size = fake->stalls || fake->by_octet ? 1 : bytes.size;
 
     (void)flags;
     *taken = 0;
@@ -347,6 +350,7 @@ static mote_status_t fake_send(void *self, mote_span_t bytes, unsigned flags, si
         return MOTE_PENDING;
     }
     if (fake_fails(fake) || fake->has_closed) {
+        fake->hears_late = false;
         return MOTE_ERR_RESET;
     }
     for (size_t i = 0; i < size; i++) {
@@ -367,7 +371,7 @@ static mote_status_t fake_lend(void *self, mote_span_t *bytes)
     fake_port_t *fake = self;
 
     assert_false(fake->is_over);
-    if (fake->out_size > 0 && fake_stalls(fake)) {
+    if (fake->out_size > 0 && (fake_stalls(fake) || (fake->hears_late && fake->has_closed))) {
         return MOTE_PENDING;
     }
     if (fake->out_size == 0) {
@@ -378,7 +382,7 @@ static mote_status_t fake_lend(void *self, mote_span_t *bytes)
         fake->out_size = 0;
         return MOTE_ERR_RESET;
     }
-    *bytes = mote_span(fake->out, fake->stalls ? 1 : fake->out_size);
+    *bytes = mote_span(fake->out, fake->stalls || fake->by_octet ? 1 : fake->out_size);
     return MOTE_OK;
 }
 
@@ -395,7 +399,7 @@ static mote_status_t fake_secure(void *self, const mote_tls_policy_t *policy, mo
 {
     fake_port_t *fake = self;
 
-    (void)policy;
+    (void)snprintf(fake->secured_name, sizeof fake->secured_name, "%.*s", (int)policy->name.size, (const char *)policy->name.data);
     if (fake_stalls(fake)) {
         return MOTE_PENDING;
     }

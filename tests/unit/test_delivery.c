@@ -215,6 +215,10 @@ static const struct {
       { { .ip = "2001:db8::1", .connects = MOTE_PENDING }, { .ip = "2001:db8::2" }, { .ip = "192.0.2.1", .connects = MOTE_ERR_REFUSED },
         { .ip = "192.0.2.2", .connects = MOTE_ERR_REFUSED } },
       "ops@a.example", "a", "2001:db8::1 192.0.2.1 192.0.2.2 2001:db8::2 ", 0, 0 }, /* S1, DNS-55, PERF-7 */
+    { "an exchanger that is never asked for, and the next", "a.example MX 10 mx.local\na.example MX 20 mx.a.example\nmx.a.example A 192.0.2.1\n",
+      { { .ip = "192.0.2.1" } }, "ops@a.example", "a", "192.0.2.1 ", 0, 0 }, /* DNS-28, MX-16 */
+    { "no exchanger but one that is never asked for", "a.example MX 10 mx.local\n", { { 0 } }, "ops@a.example", "p", "", 4, 4 },
+    { "a domain that is never asked for", "", { { 0 } }, "ops@printer.local", "p", "", 1, 2 },
     { "421 at the greeting: the next", ONE_HOST "a.example MX 20 y.a.example\ny.a.example A 192.0.2.2\n",
       { { .ip = "192.0.2.1", .greeting = "421 busy" }, { .ip = "192.0.2.2" } }, "ops@a.example", "a", "192.0.2.1 192.0.2.2 ", 0, 0 },
     { "421 to MAIL in a group: the next", ONE_HOST "a.example MX 20 y.a.example\ny.a.example A 192.0.2.2\n",
@@ -353,10 +357,14 @@ static void refused_at_start(void **state)
         { "bad recipient", "a@example.net", "ops@a.example x", MOTE_ERR_ADDRESS },
         { "injection", "a@example.net", "a@b.example>\r\nDATA", MOTE_ERR_ADDRESS },
         { "bad sender", "a", "ops@a.example", MOTE_ERR_ADDRESS },
+        { "the first is bad, the second is not its double", "a@example.net", "x ops@a.example", MOTE_ERR_ADDRESS },
         { "bare postmaster as sender", "postmaster", "ops@a.example", MOTE_ERR_ADDRESS },
         { "nobody", "a@example.net", "", MOTE_ERR_ARGUMENT },
         { "the null sender", "", "ops@a.example", MOTE_OK },
     };
+    static const mote_hop_t no_port = { .port = 0, .tls = MOTE_TLS_NONE };
+    static const mote_route_t without_port = { { NULL, 0 }, MOTE_ROUTE_MX, 1, &no_port };
+
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         set_up(ONE_HOST, NULL, 0, rows[i].recipients);
@@ -371,6 +379,16 @@ static void refused_at_start(void **state)
     assert_int_equal(start(), MOTE_ERR_ARGUMENT);
     set_up(ONE_HOST, NULL, 0, "ops@a.example");
     bench.settings.mailbox = NULL;
+    assert_int_equal(start(), MOTE_ERR_ARGUMENT);
+    set_up(ONE_HOST, NULL, 0, "ops@a.example");
+    bench.settings.routes = &without_port;
+    bench.settings.route_count = 1;
+    assert_int_equal(start(), MOTE_ERR_ARGUMENT);
+    set_up(ONE_HOST, NULL, 0, "ops@a.example");
+    bench.mail.source = NULL;
+    assert_int_equal(start(), MOTE_ERR_ARGUMENT);
+    set_up(ONE_HOST, NULL, 0, "ops@a.example");
+    bench.mail.recipients = NULL;
     assert_int_equal(start(), MOTE_ERR_ARGUMENT);
     set_up(ONE_HOST, NULL, 0, "ops@a.example");
     bench.settings.route_count = 2; /* no row for a.example */
@@ -409,6 +427,263 @@ static void literals(void **state) /* MX-32, MX-33 */
         check_verdicts(rows[i].verdict, rows[i].recipient);
         CHECK(strcmp(bench.fake.connect_order, rows[i].order) == 0, rows[i].recipient);
     }
+}
+
+/* One relay for everything. */
+static const mote_hop_t all_hop = { .host = { (const uint8_t *)"192.0.2.9", 9 }, .port = 25, .tls = MOTE_TLS_NONE };
+static const mote_route_t all_by_relay = { { NULL, 0 }, MOTE_ROUTE_RELAY, 1, &all_hop };
+
+static void deliver_by(const mote_route_t *route, const char *verdict, const char *name)
+{
+    bench.settings.routes = route;
+    bench.settings.route_count = 1;
+    CHECK(start() == MOTE_OK, name);
+    run();
+    check_verdicts(verdict, name);
+}
+
+/* RFC 5321 4.1.1.3: a bare postmaster is the relay's where nobody here takes mail, and nobody's where there is no relay. */
+static void postmaster_elsewhere(void **state)
+{
+    static const mote_route_t all_by_mx = { { NULL, 0 }, MOTE_ROUTE_MX, 1, &mx_hop };
+    fake_server_t server = { .ip = "192.0.2.9" };
+
+    (void)state;
+    set_up("", &server, 1, "Postmaster");
+    deliver_by(&all_by_relay, "a", "by relay");
+    assert_int_equal(server.recipients, 1);
+    for (unsigned i = 0; i < 2; i++) {
+        set_up("", &server, 1, "Postmaster");
+        bench.settings.allows_literals = i == 1;
+        deliver_by(&all_by_mx, "p", "by MX");
+        assert_int_equal(bench.recipients[0].report.status, MOTE_ERR_ADDRESS);
+        assert_int_equal(bench.fake.question_count, 0);
+    }
+}
+
+/* MX-21, MX-22, MX-23: what the settings say of addresses out of DNS. */
+static void addresses_from_dns(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *ip;
+        bool is_own, allows_loopback, refuses_private;
+        const char *verdict;
+        mote_status_t status;
+    } rows[] = {
+        { "our public address", "192.0.2.1", true, false, false, "p", MOTE_ERR_OURSELVES },
+        { "somebody else's", "192.0.2.2", true, false, false, "a", MOTE_OK },
+        { "loopback", "127.0.0.1", false, false, false, "p", MOTE_ERR_OURSELVES },
+        { "loopback for tests", "127.0.0.1", false, true, false, "a", MOTE_OK },
+        { "the stream's own address, for tests", "192.0.2.200", false, true, false, "a", MOTE_OK },
+        { "private", "10.0.0.5", false, false, false, "a", MOTE_OK },
+        { "private, refused", "10.0.0.5", false, false, true, "p", MOTE_ERR_FORBIDDEN },
+        { "public, private ones refused", "192.0.2.2", false, false, true, "a", MOTE_OK },
+    };
+    mote_ip_t own;
+
+    (void)state;
+    (void)mote_ip_parse(TEXT("192.0.2.1"), &own);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        fake_server_t server = { .ip = rows[i].ip };
+        char zone[96];
+
+        (void)snprintf(zone, sizeof zone, "a.example MX 10 mx.a.example\nmx.a.example A %s\n", rows[i].ip);
+        set_up(zone, &server, 1, "ops@a.example");
+        bench.settings.own_addresses = &own;
+        bench.settings.own_address_count = rows[i].is_own ? 1 : 0;
+        bench.settings.allows_loopback = rows[i].allows_loopback;
+        bench.settings.refuses_private = rows[i].refuses_private;
+        CHECK(start() == MOTE_OK, rows[i].name);
+        run();
+        check_verdicts(rows[i].verdict, rows[i].name);
+        CHECK(bench.recipients[0].report.status == rows[i].status, rows[i].name);
+        CHECK(server.connections == (rows[i].verdict[0] == 'a' ? 1U : 0U), rows[i].name);
+    }
+}
+
+/* Nobody to ask for names, or no address of our own: later. A relay whose name is never asked for: mend the settings. */
+static void no_questions(void **state)
+{
+    static const mote_hop_t never_asked_hop = { .host = { (const uint8_t *)"smtp.local", 10 }, .port = 25, .tls = MOTE_TLS_NONE };
+    static const mote_route_t never_asked = { { NULL, 0 }, MOTE_ROUTE_RELAY, 1, &never_asked_hop };
+    static const mote_dns_settings_t nobody;
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        mote_buffer_t room = { bench.room, sizeof bench.room, 0 };
+
+        set_up("", NULL, 0, "ops@a.example ops@relayed.example");
+        bench.fake.families = i == 2 ? 0 : bench.fake.families;
+        assert_int_equal(mote_delivery_start(&bench.delivery, &bench.settings, i == 0 ? NULL : i == 1 ? &nobody : &bench.dns,
+                                             &bench.mail, &fake_table, &bench.fake, room, bench.now_ms), MOTE_OK);
+        run();
+        check_verdicts("tt", "no questions");
+        assert_int_equal(bench.recipients[0].report.stage, i < 2 ? MOTE_STAGE_MX : MOTE_STAGE_HOST);
+        assert_int_equal(bench.recipients[1].report.status, i < 2 ? MOTE_ERR_DNS : MOTE_ERR_NO_ADDRESS);
+    }
+    set_up("", NULL, 0, "ops@a.example");
+    deliver_by(&never_asked, "T", "a relay that is never asked for");
+    assert_int_equal(bench.fake.question_count, 0);
+    assert_int_equal(bench.recipients[0].report.status, MOTE_ERR_NO_NAME);
+}
+
+/* TLS-2, TLS-13: a port without TLS, and one that says yes without having verified. */
+static void tls_that_is_not(void **state)
+{
+    static const struct {
+        const char *name;
+        bool has_tls;
+        bool implicit;
+        uint8_t tls;
+        mote_protection_t protection;
+        const char *verdict;
+        mote_status_t status;
+    } rows[] = {
+        { "implicit, no TLS", false, true, MOTE_TLS_VERIFIED, MOTE_PROTECTION_NONE, "t", MOTE_ERR_TLS_MISSING },
+        { "required, no TLS", false, false, MOTE_TLS_REQUIRED, MOTE_PROTECTION_NONE, "t", MOTE_ERR_TLS_MISSING },
+        { "opportunistic, no TLS", false, false, MOTE_TLS_OPPORTUNISTIC, MOTE_PROTECTION_NONE, "a", MOTE_OK },
+        { "implicit, verified", true, true, MOTE_TLS_VERIFIED, MOTE_PROTECTION_VERIFIED, "a", MOTE_OK },
+        { "implicit, not verified", true, true, MOTE_TLS_VERIFIED, MOTE_PROTECTION_ENCRYPTED, "t", MOTE_ERR_TLS_UNTRUSTED },
+        { "STARTTLS, not verified", true, false, MOTE_TLS_VERIFIED, MOTE_PROTECTION_ENCRYPTED, "t", MOTE_ERR_TLS_UNTRUSTED },
+        { "STARTTLS, required", true, false, MOTE_TLS_REQUIRED, MOTE_PROTECTION_ENCRYPTED, "a", MOTE_OK },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        mote_hop_t hop = all_hop;
+        mote_route_t route = { { NULL, 0 }, MOTE_ROUTE_RELAY, 1, &hop };
+        fake_server_t server = { .ip = "192.0.2.9", .ehlo = "250-fake\r\n250 STARTTLS", .protection = rows[i].protection };
+        mote_port_t port = fake_table;
+        mote_buffer_t room = { bench.room, sizeof bench.room, 0 };
+
+        hop.tls = rows[i].tls;
+        hop.implicit = rows[i].implicit;
+        port.secure = rows[i].has_tls ? fake_secure : NULL;
+        set_up("", &server, 1, "ops@a.example");
+        bench.settings.routes = &route;
+        bench.settings.route_count = 1;
+        CHECK(mote_delivery_start(&bench.delivery, &bench.settings, &bench.dns, &bench.mail, &port, &bench.fake, room, bench.now_ms) ==
+              MOTE_OK, rows[i].name);
+        run();
+        check_verdicts(rows[i].verdict, rows[i].name);
+        CHECK(bench.recipients[0].report.status == rows[i].status, rows[i].name);
+        CHECK(server.mails == (rows[i].verdict[0] == 'a' ? 1U : 0U), rows[i].name);
+    }
+}
+
+/* SMTP-27: what the server said before it went away is heard, though sending failed first. */
+static void last_words(void **state)
+{
+    fake_server_t server = { .ip = "192.0.2.9", .mail = "421 4.3.2 down for the night" };
+
+    (void)state;
+    set_up("", &server, 1, "ops@a.example");
+    bench.fake.by_octet = true;
+    bench.fake.hears_late = true;
+    deliver_by(&all_by_relay, "t", "last words");
+    assert_int_equal(bench.recipients[0].report.code, 421);
+    assert_true(mote_span_equals(mote_buffer_span(&bench.recipients[0].text), TEXT("down for the night")));
+}
+
+/* A step does bounded work however the octets trickle, and what it leaves is asked for at once. */
+static void octet_by_octet(void **state)
+{
+    fake_server_t server = { .ip = "192.0.2.9", .ehlo = "250-a server of many words that all mean nothing\r\n"
+                                                         "250-and goes on and on about itself and its kind\r\n250 PIPELINING" };
+    unsigned step_count = 0;
+
+    (void)state;
+    set_up("", &server, 1, "ops@a.example");
+    bench.fake.by_octet = true;
+    bench.settings.routes = &all_by_relay;
+    bench.settings.route_count = 1;
+    assert_int_equal(start(), MOTE_OK);
+    assert_false(mote_delivery_is_settled(&bench.delivery));
+    while (mote_delivery_step(&bench.delivery, bench.now_ms) == 0) {
+        assert_true(++step_count < 100);
+    }
+    assert_true(mote_delivery_has_ended(&bench.delivery));
+    check_verdicts("a", "octet by octet");
+    assert_int_equal(mote_delivery_step(&bench.delivery, bench.now_ms), UINT32_MAX); /* PORT-13 */
+}
+
+/* The policy's name for a host that is an address (MX-33) is the address. */
+static void literal_by_tls(void **state)
+{
+    fake_server_t server = { .ip = "192.0.2.1", .ehlo = "250-fake\r\n250 STARTTLS", .protection = MOTE_PROTECTION_ENCRYPTED };
+
+    (void)state;
+    set_up("", &server, 1, "ops@[192.0.2.1]");
+    bench.settings.allows_literals = true;
+    assert_int_equal(start(), MOTE_OK);
+    run();
+    check_verdicts("a", "literal by TLS");
+    assert_string_equal(bench.fake.secured_name, "192.0.2.1");
+    assert_int_equal(bench.recipients[0].protection, MOTE_PROTECTION_ENCRYPTED);
+}
+
+/* A probe of all hosts goes on after a verdict, to every address beyond the bounds of an attempt; the first verdict stands. */
+static void probe_everywhere(void **state)
+{
+    static const char zone[] = "a.example MX 10 x.a.example\na.example MX 20 y.a.example\na.example MX 30 z.a.example\n"
+                               "a.example MX 40 gone.a.example\nx.a.example A 192.0.2.1\nx.a.example A 192.0.2.2\n"
+                               "y.a.example A 192.0.2.3\nz.a.example A 192.0.2.4\ngone.a.example X -\n";
+    static const char in_order[] = "192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4 ";
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        bool is_probe = i < 2;
+        bool tries_all = i != 1;
+        fake_server_t servers[] = { { .ip = "192.0.2.1", .connects = MOTE_ERR_REFUSED }, { .ip = "192.0.2.2", .rcpt = "550 5.1.1 nobody" },
+                                    { .ip = "192.0.2.3" }, { .ip = "192.0.2.4", .greeting = "421 busy" } };
+
+        set_up(zone, servers, COUNT_OF(servers), is_probe ? "ops@here.example ops@a.example dev@here.example" : "ops@a.example");
+        bench.settings.smtp.is_probe = is_probe;
+        bench.settings.tries_all_hosts = tries_all;
+        assert_int_equal(start(), MOTE_OK);
+        run();
+        check_verdicts(is_probe ? "apa" : "p", "probe everywhere");
+        assert_int_equal(bench.recipients[is_probe ? 1 : 0].report.code, 550);
+        assert_int_equal(servers[0].mails + servers[1].mails + servers[2].mails + servers[3].mails, 0);
+        assert_memory_equal(bench.fake.connect_order, in_order, strlen(bench.fake.connect_order));
+        assert_int_equal(servers[2].connections, is_probe && tries_all ? 1 : 0);
+        assert_int_equal(servers[3].connections, is_probe && tries_all ? 1 : 0);
+    }
+}
+
+/* Those of another next hop, served before, are not asked for again. */
+static void probe_of_two_domains(void **state)
+{
+    static const char zone[] = "a.example A 192.0.2.1\nb.example A 192.0.2.2\n";
+    fake_server_t servers[] = { { .ip = "192.0.2.1" }, { .ip = "192.0.2.2" } };
+
+    (void)state;
+    set_up(zone, servers, COUNT_OF(servers), "ops@a.example ops@b.example dev@a.example");
+    bench.settings.smtp.is_probe = true;
+    bench.settings.tries_all_hosts = true;
+    assert_int_equal(start(), MOTE_OK);
+    run();
+    check_verdicts("aaa", "probe of two domains");
+    assert_string_equal(bench.fake.connect_order, "192.0.2.1 192.0.2.2 ");
+}
+
+/* PERF-5: all is settled by the reply to the end of data, while the one to QUIT is still waited for. */
+static void settled_before_the_end(void **state)
+{
+    fake_server_t server = { .ip = "192.0.2.9", .quit = "250-bye" };
+
+    (void)state;
+    set_up("", &server, 1, "ops@a.example ops@A.example");
+    bench.settings.routes = &all_by_relay;
+    bench.settings.route_count = 1;
+    assert_int_equal(start(), MOTE_OK);
+    assert_false(mote_delivery_is_settled(&bench.delivery));
+    assert_int_equal(mote_delivery_step(&bench.delivery, bench.now_ms), 5000);
+    assert_true(mote_delivery_is_settled(&bench.delivery));
+    assert_false(mote_delivery_has_ended(&bench.delivery));
+    run();
+    check_verdicts("aa", "settled before the end");
 }
 
 static void relays_in_turn(void **state) /* MX-26: the second one when the first does not serve, and its words last */
@@ -605,6 +880,7 @@ static void reports(void **state)
         assert_true(strlen(mote_stage_text((mote_stage_t)i)) > 0);
     }
     assert_string_equal(mote_stage_text(MOTE_STAGE_COUNT), "unknown");
+    assert_string_equal(mote_verdict_text(MOTE_VERDICT_PENDING), "pending");
     assert_string_equal(mote_verdict_text(MOTE_VERDICT_IN_DOUBT), "in doubt");
     assert_string_equal(mote_verdict_text((mote_verdict_t)9), "unknown");
 }
@@ -616,6 +892,10 @@ int main(void)
         cmocka_unit_test(refused_at_start), cmocka_unit_test(mailbox_verdicts), cmocka_unit_test(total_timeout),
         cmocka_unit_test(next_mail),        cmocka_unit_test(next_mail_elsewhere), cmocka_unit_test(reports),          cmocka_unit_test(literals),
         cmocka_unit_test(relays_in_turn),   cmocka_unit_test(hosts_without_end), cmocka_unit_test(probe_here),
+        cmocka_unit_test(postmaster_elsewhere), cmocka_unit_test(addresses_from_dns), cmocka_unit_test(no_questions),
+        cmocka_unit_test(tls_that_is_not),  cmocka_unit_test(last_words),   cmocka_unit_test(octet_by_octet),
+        cmocka_unit_test(literal_by_tls),   cmocka_unit_test(probe_everywhere), cmocka_unit_test(probe_of_two_domains),
+        cmocka_unit_test(settled_before_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
