@@ -1,8 +1,9 @@
 #include <mailmote/mx.h>
 
+/* a's preference is no worse than b's. */
 static bool is_before(const mote_mx_rank_t *a, const mote_mx_rank_t *b)
 {
-    return a->preference < b->preference || (a->preference == b->preference && a->tie < b->tie);
+    return a->preference != b->preference || a->tie < b->tie;
 }
 
 static bool is_own_name(const mote_dns_name_t *host, const mote_span_t *own_names, size_t count)

@@ -1047,7 +1047,8 @@ static void keep_word(const mote_smtp_t *smtp, mote_reply_event_t event, uint8_t
     if (smtp->reply.line_count == 0 && line_size == 4) {
         text->size = 0; /* the code has been read, the text begins */
     }
-    if (event == MOTE_REPLY_ENHANCED && text->size < text->capacity && text->size >= line_size - 5) {
+    if (event == MOTE_REPLY_ENHANCED && text->size < text->capacity) {
+        MOTE_ASSERT(text->size >= line_size - 5); /* there was room, so all of the line is there */
         text->size = (uint16_t)(text->size - (line_size - 5)); /* what the line showed so far was an enhanced code */
     } else if ((event == MOTE_REPLY_TEXT || event == MOTE_REPLY_LINE_END) && text->size < text->capacity) {
         bool is_printable = octet >= ' ' && octet <= '~';
@@ -1121,7 +1122,8 @@ static void write_path(mote_writer_t *out, mote_span_t text)
 {
     mote_address_t address;
 
-    if (text.size > 0 && mote_address_parse(text, &address) == MOTE_OK) {
+    if (text.size > 0) {
+        (void)mote_address_parse(text, &address); /* the delivery has checked it */
         mote_address_write(out, &address);
     }
     mote_write_u8(out, '>');

@@ -332,6 +332,10 @@ static void lengths(void **state) /* ADDR-7 */
     }
     assert_int_equal(mote_address_parse(mote_span(text, 254), &address), MOTE_OK);
     assert_int_equal(mote_address_parse(mote_span(text, 255), &address), MOTE_ERR_SPACE);
+    assert_false(mote_domain_is_valid(mote_span(text, 253))); /* the '@' */
+    text[30] = text[64] = '.';
+    assert_true(mote_domain_is_valid(mote_span(text, 253))); /* RFC 1035 2.3.4: 255 octets on the wire */
+    assert_false(mote_domain_is_valid(mote_span(text, 254)));
 }
 
 int main(void)

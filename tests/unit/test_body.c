@@ -329,10 +329,114 @@ static void facts(void **state)
     assert_int_equal(memory.source.is_canonical, MOTE_YES);
 }
 
+/* An empty piece that is called OK is no piece: a source that has nothing says so. */
+static mote_status_t next_nothing(void *self, mote_span_t *piece)
+{
+    (void)self;
+    *piece = mote_span(NULL, 0);
+    return MOTE_OK;
+}
+
+static void empty_pieces(void **state)
+{
+    mote_memory_source_t memory;
+    mote_body_t body;
+    uint8_t out[8];
+    size_t size;
+
+    (void)state;
+    mote_memory_source_init(&memory, TEXT("a\r\n"));
+    memory.source.next = next_nothing;
+    assert_int_equal(read_body(&memory.source, STUFF, out, &size), MOTE_ERR_SOURCE);
+    memset(&body, 0, sizeof body);
+    assert_int_equal(mote_body_scan(&body, &memory.source, NULL), MOTE_ERR_SOURCE);
+}
+
+/* What is canonical has no lone LF, whatever else was said of its lines. */
+static void canonical_lf_lines(void **state)
+{
+    mote_memory_source_t memory;
+    uint8_t out[64];
+    size_t size;
+
+    (void)state;
+    mote_memory_source_init(&memory, TEXT("a\r\n.b\r\n"));
+    memory.source.has_lf_lines = true;
+    memory.source.is_canonical = MOTE_YES;
+    assert_int_equal(read_body(&memory.source, STUFF, out, &size), MOTE_CLOSED);
+    assert_true(mote_span_equals(mote_span(out, size), TEXT("a\r\n..b\r\n")));
+}
+
+/* Two CRs where a checked window ends: the first is not taken for the start of the line's end. */
+static void cr_at_a_window(void **state)
+{
+    static uint8_t text[4096 + 64];
+    static uint8_t out[2 * sizeof text];
+    mote_memory_source_t memory;
+    size_t size;
+
+    (void)state;
+    memset(text, 'x', sizeof text);
+    for (size_t i = 998; i < 4096; i += 1000) {
+        memcpy(text + i, "\r\n", 2);
+    }
+    memcpy(text + 4094, "\r\r\n", 3);
+    memcpy(text + sizeof text - 2, "\r\n", 2);
+    mote_memory_source_init(&memory, mote_span(text, sizeof text));
+    assert_int_equal(read_body(&memory.source, STUFF, out, &size), MOTE_ERR_CONTENT);
+    assert_true(size <= 4095);
+}
+
+/* More than 31 bits can count is a size unknown, and stays it; the end that a last line gets is counted too. */
+static mote_status_t next_endless(void *self, mote_span_t *piece)
+{
+    static uint8_t line[32 * 1000];
+    mote_memory_source_t *memory = self;
+
+    if (line[0] == 0) {
+        memset(line, 'x', sizeof line);
+        for (size_t i = 998; i < sizeof line; i += 1000) {
+            memcpy(line + i, "\r\n", 2);
+        }
+    }
+    *piece = memory->is_read ? TEXT("end") : mote_span(line, sizeof line);
+    memory->is_read = true;
+    return memory->message.size-- > 0 ? MOTE_OK : MOTE_CLOSED;
+}
+
+static void sizes_beyond(void **state)
+{
+    static const struct {
+        int32_t before;
+        size_t pieces;
+        int32_t size;
+    } rows[] = {
+        { INT32_MAX - 2 - 32000 - 3, 2, INT32_MAX }, /* "end" and the line end added */
+        { INT32_MAX - 2 - 32000 - 2, 2, MOTE_SIZE_UNKNOWN },
+        { INT32_MAX - 2 - 31999, 1, MOTE_SIZE_UNKNOWN },
+        { INT32_MAX - 2 - 31999, 2, MOTE_SIZE_UNKNOWN },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        mote_memory_source_t memory;
+        mote_body_t body;
+
+        mote_memory_source_init(&memory, mote_span("", rows[i].pieces));
+        memory.source.next = next_endless;
+        mote_body_start(&body, &memory.source, 0); /* as if so much had been scanned before */
+        memory.source.wire_size = rows[i].before;
+        memory.source.is_canonical = MOTE_YES;
+        assert_int_equal(mote_body_scan(&body, &memory.source, NULL), MOTE_OK);
+        assert_int_equal(memory.source.wire_size, rows[i].size);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_split), cmocka_unit_test(scans),   cmocka_unit_test(long_lines),
+        cmocka_unit_test(empty_pieces), cmocka_unit_test(canonical_lf_lines), cmocka_unit_test(cr_at_a_window), cmocka_unit_test(sizes_beyond),
         cmocka_unit_test(windows),     cmocka_unit_test(refused_line_is_told), cmocka_unit_test(failing_source),
         cmocka_unit_test(facts),
     };

@@ -286,6 +286,43 @@ static void equal_names(void **state)
     }
 }
 
+/* A name that leads nowhere equals none, not even itself, and whoever walks over it comes back. */
+static void names_to_nowhere(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *octets;
+        size_t size;
+        const char *text; /* the labels before the end */
+    } cases[] = {
+        { "a pointer to itself", "\xC0\x0C", 2, "" },
+        { "a label, then a pointer to it", "\2mx\xC0\x0C", 5, "mx" },
+        { "no end", "\2mx\2nz", 6, "mx.nz" },
+        { "a label cut short", "\2mx\5nz", 6, "mx" },
+        { "nothing at all", "", 0, "" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        mote_dns_name_t good = { { NULL, 0 }, 12 };
+        mote_dns_name_t bad = { { NULL, 0 }, 12 };
+        uint8_t octets[32] = { 0 };
+        uint8_t text[32];
+        mote_writer_t out = mote_writer(text, sizeof text);
+
+        message_ask(&message, 1, "mx.nz", "MX");
+        good.message = message_span(&message);
+        memcpy(octets + 12, cases[i].octets, cases[i].size);
+        bad.message = exact_copy(mote_span(octets, 12 + cases[i].size));
+        CHECK(!mote_dns_name_equals(&bad, &good) && !mote_dns_name_equals(&good, &bad), cases[i].name);
+        CHECK(!mote_dns_name_equals_text(&bad, TEXT("mx.nz")), cases[i].name);
+        mote_dns_name_write(&out, &bad);
+        CHECK(mote_span_equals(mote_span(text, out.size), mote_span_text(cases[i].text)), cases[i].name);
+        CHECK(mote_dns_name_hash(&bad, 1) == mote_dns_name_hash(&bad, 1), cases[i].name);
+        free_copy(bad.message);
+    }
+}
+
 /* ---- messages ------------------------------------------------------------------------------------------- */
 
 /* DNS-5, DNS-20, DNS-44: what is not a response to one question, or has more than one OPT, is none at all. */
@@ -598,6 +635,28 @@ static void records(void **state)
     assert_int_equal(record.ip.family, MOTE_FAMILY_IPV4);
     assert_int_equal(record.ip.bytes[3], 25);
     assert_int_equal(record.ip.bytes[4], 0);
+
+    /* An alias beside other data (which RFC 2181 10.1 forbids) is passed over. */
+    build("mx1.example.net", "A", "NOERROR | @ A 192.0.2.25 | @ CNAME b.example | @ A 192.0.2.26");
+    assert_int_equal(mote_dns_read(message_span(&message), &header), MOTE_OK);
+    assert_int_equal(mote_dns_follow(&header, &answer), MOTE_OK);
+    assert_true(mote_dns_next(&answer, &record) && record.ip.bytes[3] == 25);
+    assert_true(mote_dns_next(&answer, &record) && record.ip.bytes[3] == 26);
+    assert_false(mote_dns_next(&answer, &record));
+
+    /* Data that is longer than an address is nobody's address. */
+    build("mx1.example.net", "TXT", "NOERROR | @ TXT \\# 000102030405060708090A0B0C0D0E0F10");
+    assert_int_equal(mote_dns_read(message_span(&message), &header), MOTE_OK);
+    assert_int_equal(mote_dns_follow(&header, &answer), MOTE_OK);
+    assert_true(mote_dns_next(&answer, &record));
+    assert_int_equal(record.ip.family, 0);
+
+    /* What was read and has gone since (its end is cut off) is no record. */
+    build("mx1.example.net", "A", "NOERROR | @ A 192.0.2.25");
+    assert_int_equal(mote_dns_read(message_span(&message), &header), MOTE_OK);
+    assert_int_equal(mote_dns_follow(&header, &answer), MOTE_OK);
+    answer.owner.message.size--;
+    assert_false(mote_dns_next(&answer, &record));
 }
 
 /* A pointer has 14 bits: no name beyond them is where one leads, though its lower bits are the same. */
@@ -624,7 +683,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_on_the_wire), cmocka_unit_test(longest_names),       cmocka_unit_test(longest_exchange),
-        cmocka_unit_test(pointer_chains),
+        cmocka_unit_test(pointer_chains),    cmocka_unit_test(names_to_nowhere),
         cmocka_unit_test(names_from_text),   cmocka_unit_test(hosts),               cmocka_unit_test(equal_names),
         cmocka_unit_test(headers),           cmocka_unit_test(every_truncation),    cmocka_unit_test(every_octet_changed),
         cmocka_unit_test(data_sizes),        cmocka_unit_test(counts),              cmocka_unit_test(the_most_work),

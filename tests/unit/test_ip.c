@@ -99,6 +99,25 @@ static void literals(void **state)
     }
 }
 
+/* ADDR-10: brackets on both sides, and a tag for IPv6 alone. */
+static void literals_read(void **state)
+{
+    static const struct {
+        const char *text;
+        bool is_right;
+    } cases[] = {
+        { "[192.0.2.1]", true },  { "[IPv6:2001:db8::1]", true }, { "[ipv6:::1]", true },     { "x192.0.2.1]", false },
+        { "[192.0.2.1x", false }, { "[IPv6:192.0.2.1]", false },  { "[2001:db8::1]", false }, { "[]", false },
+        { "[", false },           { "", false },                  { "[IPv6:]", false },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        mote_ip_t ip;
+
+        CHECK((mote_ip_parse_literal(mote_span_text(cases[i].text), &ip) == MOTE_OK) == cases[i].is_right, cases[i].text);
+    }
+}
+
 /* MX-21, MX-22, MX-23: how far an address reaches (RFC 6890). */
 static void reaches(void **state)
 {
@@ -122,6 +141,9 @@ static void reaches(void **state)
         { "::", MOTE_REACH_NEVER },               { "::1", MOTE_REACH_LOOPBACK },
         { "64:ff9b::10.0.0.5", MOTE_REACH_PRIVATE }, { "64:ff9b::192.0.2.33", MOTE_REACH_GLOBAL },
         { "64:ff9b::127.0.0.1", MOTE_REACH_LOOPBACK }, { "64:ff9b:1::10.0.0.5", MOTE_REACH_GLOBAL },
+        { "::1.0.0.1", MOTE_REACH_NEVER },        { "::0.1.0.1", MOTE_REACH_NEVER },
+        { "::0.0.1.1", MOTE_REACH_NEVER },        { "::1:0:1", MOTE_REACH_GLOBAL },
+        { "::100:0:1", MOTE_REACH_GLOBAL },       { "fe00::1", MOTE_REACH_GLOBAL },
         { "::2", MOTE_REACH_NEVER },              { "::127.0.0.1", MOTE_REACH_NEVER },
         { "fe80::1", MOTE_REACH_NEVER },          { "febf::1", MOTE_REACH_NEVER },
         { "fec0::1", MOTE_REACH_NEVER },          { "ff02::1", MOTE_REACH_NEVER },
@@ -155,7 +177,7 @@ static void spellings(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(texts), cmocka_unit_test(literals), cmocka_unit_test(reaches),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(texts), cmocka_unit_test(literals), cmocka_unit_test(literals_read), cmocka_unit_test(reaches),
                                         cmocka_unit_test(spellings) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

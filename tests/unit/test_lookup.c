@@ -11,14 +11,17 @@ typedef struct port {
     unsigned sent_count;
     unsigned taken_count;
     unsigned blocked_count; /* so many sends are PENDING first */
+    mote_endpoint_t from;   /* who answers */
     dns_message_t datagrams[2];
     bool has_datagram[2];
+    bool floods;               /* the same datagram comes for ever */
     mote_status_t lend_status; /* of the socket, once */
     /* the stream */
     unsigned connected;
     unsigned aborted;
     dns_message_t stream;
     size_t stream_offset;
+    size_t crumb_bytes;       /* so much is lent at once */
     mote_status_t stream_end; /* after its last octet */
 } port_t;
 
@@ -79,15 +82,17 @@ static mote_status_t query_lend(void *self, unsigned slot, mote_endpoint_t *from
         port->lend_status = MOTE_OK;
         return status;
     }
-    *from = server;
+    *from = port->from;
     *datagram = message_span(&port->datagrams[slot]);
     return port->has_datagram[slot] ? MOTE_OK : MOTE_PENDING;
 }
 
 static void query_taken(void *self, unsigned slot)
 {
-    ((port_t *)self)->taken_count++;
-    ((port_t *)self)->has_datagram[slot] = false;
+    port_t *port = self;
+
+    port->taken_count++;
+    port->has_datagram[slot] = port->floods;
 }
 
 static void query_close(void *self, unsigned slot)
@@ -125,7 +130,7 @@ static mote_status_t stream_lend(void *self, mote_span_t *bytes)
 {
     port_t *port = self;
 
-    *bytes = mote_span_slice(message_span(&port->stream), port->stream_offset, 5);
+    *bytes = mote_span_slice(message_span(&port->stream), port->stream_offset, port->crumb_bytes);
     return bytes->size > 0 ? MOTE_OK : port->stream_end;
 }
 
@@ -156,6 +161,8 @@ static port_t port;
 static void begin(const char *name, unsigned what)
 {
     memset(&port, 0, sizeof port);
+    port.from = server;
+    port.crumb_bytes = 5;
     port.stream_end = MOTE_PENDING;
     mote_lookup_init(&lookup, &question, &table, &port);
     assert_int_equal(mote_resolver_start(&lookup.resolver, &settings, &randomness, mote_span_text(name), what,
@@ -291,11 +298,85 @@ static void a_blocked_port(void **state)
     assert_int_equal(port.taken_count, 1);
 }
 
+/* DNS-5: an answer counts from the server that was asked, from no other, and not from a sender that a port cannot name
+   (a family it was built without). */
+static void senders(void **state)
+{
+    static const struct {
+        const char *name;
+        mote_endpoint_t from;
+        mote_status_t status;
+    } cases[] = {
+        { "the server", { { MOTE_FAMILY_IPV4, { 192, 0, 2, 53 } }, 53, 0 }, MOTE_OK },
+        { "another address", { { MOTE_FAMILY_IPV4, { 192, 0, 2, 54 } }, 53, 0 }, MOTE_PENDING },
+        { "another port", { { MOTE_FAMILY_IPV4, { 192, 0, 2, 53 } }, 54, 0 }, MOTE_PENDING },
+        { "no family", { { 0, { 0 } }, 53, 0 }, MOTE_PENDING },
+        { "nothing at all", { { 0, { 0 } }, 0, 0 }, MOTE_PENDING },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        mote_dns_answer_t found;
+        uint32_t wait_ms = 0;
+
+        begin("example.net", MOTE_RESOLVER_MX);
+        port.answers[0] = "NOERROR | @ MX 10 mx.@";
+        port.from = cases[i].from;
+        CHECK(mote_lookup_step(&lookup, 0, &wait_ms, &found) == cases[i].status, cases[i].name);
+        mote_lookup_stop(&lookup);
+        check_closed();
+    }
+}
+
+/* A step does bounded work: a flood is left for the next one, and the timers run on. */
+static void a_flood(void **state)
+{
+    mote_dns_answer_t found;
+    mote_status_t status = MOTE_PENDING;
+    uint32_t now_ms = 0;
+
+    (void)state;
+    begin("example.net", MOTE_RESOLVER_MX);
+    port.answers[0] = port.answers[1] = port.answers[2] = "NOERROR | @ MX 10 mx.@";
+    port.from.port = 54;
+    port.floods = true;
+    for (unsigned i = 0; i < 100 && status == MOTE_PENDING; i++) {
+        uint32_t wait_ms = 0;
+        unsigned before = port.taken_count;
+
+        status = mote_lookup_step(&lookup, now_ms, &wait_ms, &found);
+        assert_true(port.taken_count - before <= 16);
+        now_ms += wait_ms;
+    }
+    assert_int_equal(status, MOTE_CLOSED);
+    assert_int_equal(mote_resolver_status(&lookup.resolver, 0), MOTE_ERR_DNS);
+    assert_int_equal(now_ms, 20000);
+    check_closed();
+}
+
+/* An answer in crumbs. What a step leaves behind then wakes nobody: the caller is to come again at once. */
+static void in_crumbs(void **state)
+{
+    mote_dns_answer_t found;
+    uint32_t now_ms = 0;
+
+    (void)state;
+    begin("example.net", MOTE_RESOLVER_MX);
+    port.answers[0] = "NOERROR tc";
+    port.answers[1] = "NOERROR | @ MX 10 mx.@";
+    port.crumb_bytes = 1;
+    assert_int_equal(run(&now_ms, &found), MOTE_OK);
+    assert_int_equal(now_ms, 0);
+    mote_lookup_stop(&lookup);
+    check_closed();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_socket_for_each_question), cmocka_unit_test(both_slots), cmocka_unit_test(over_a_stream),
         cmocka_unit_test(errors),                     cmocka_unit_test(a_blocked_port),
+        cmocka_unit_test(senders),                    cmocka_unit_test(a_flood),    cmocka_unit_test(in_crumbs),
     };
 
     return cmocka_run_group_tests_name("lookup", tests, NULL, NULL);

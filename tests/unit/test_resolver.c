@@ -314,12 +314,50 @@ static void longest_answers(void **state)
     }
 }
 
+/* 0x20 keeps forgeries out of datagrams; over a stream, where nobody can slip one in, the letters may come back in
+   any case. And a transmission that was not asked for is none. */
+static void other_case_over_a_stream(void **state)
+{
+    static uint8_t room[512];
+    const mote_dns_settings_t settings = { .servers = servers, .server_count = 1, .tcp_buffer = room, .tcp_capacity = sizeof room,
+                                           .mixes_case = true };
+    dice_t dice = dice_of(9);
+    const mote_endpoint_t *server;
+    mote_dns_answer_t answer;
+    mote_span_t query;
+    uint8_t length[2] = { 0, 0 };
+    size_t used;
+
+    (void)state;
+    assert_int_equal(start(&settings, &dice, "example.net", MOTE_RESOLVER_MX), MOTE_OK);
+    assert_int_equal(mote_resolver_output(&resolver, 0, &query, &server), MOTE_RESOLVER_WANTS_SEND);
+    mote_resolver_sent(&resolver, 0, MOTE_OK);
+    mote_resolver_sent(&resolver, 0, MOTE_ERR_UNREACHABLE);
+    assert_int_equal(mote_resolver_status(&resolver, 0), MOTE_PENDING);
+    message.size = query.size;
+    memcpy(message.bytes, query.data, query.size);
+    message_answer(&message, "NOERROR tc");
+    assert_int_equal(mote_resolver_input(&resolver, 0, MOTE_OK, &servers[0], message_span(&message), &answer), MOTE_PENDING);
+    (void)mote_resolver_tick(&resolver, 0);
+    assert_int_equal(mote_resolver_stream(&resolver, &query, &server), MOTE_RESOLVER_STREAM_CONNECT);
+    mote_resolver_stream_event(&resolver, MOTE_OK);
+    assert_int_equal(mote_resolver_stream(&resolver, &query, &server), MOTE_RESOLVER_STREAM_SEND);
+    mote_resolver_stream_sent(&resolver, query.size);
+    message_answer(&message, "NOERROR | @ MX 10 mx.@");
+    for (size_t i = 13; i < 13 + 7; i++) {
+        message.bytes[i] ^= 0x20;
+    }
+    length[1] = (uint8_t)message.size;
+    assert_int_equal(mote_resolver_stream_input(&resolver, mote_span(length, 2), &used, &answer), MOTE_PENDING);
+    assert_int_equal(mote_resolver_stream_input(&resolver, message_span(&message), &used, &answer), MOTE_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(questions),     cmocka_unit_test(ids),           cmocka_unit_test(randomness_fails),
         cmocka_unit_test(mixed_case),    cmocka_unit_test(server_counts), cmocka_unit_test(longest_names),
-        cmocka_unit_test(names_from_answers), cmocka_unit_test(longest_answers),
+        cmocka_unit_test(names_from_answers), cmocka_unit_test(longest_answers), cmocka_unit_test(other_case_over_a_stream),
     };
 
     return cmocka_run_group_tests_name("resolver", tests, NULL, NULL);

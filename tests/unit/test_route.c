@@ -23,6 +23,8 @@ static void finding(void **state)
         { "example.net", 4 },       { "b.example.net", 1 },  { "a.example.net", 3 },     { "x.a.example.net", 1 },
         { "badexample.net", 4 },    { "other.example", 0 },  { "[192.0.2.1]", 0 },       { "net", 0 },
     };
+    mote_route_t routes_with_two_defaults[2] = { { DOMAIN(""), MOTE_ROUTE_RELAY, 1, &relay } };
+
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         const mote_route_t *route = mote_route_find(routes, COUNT_OF(routes), mote_span_text(cases[i].domain));
@@ -30,6 +32,8 @@ static void finding(void **state)
         CHECK(route == &routes[cases[i].row], cases[i].domain);
     }
     assert_null(mote_route_find(routes + 2, 1, TEXT("other.example")));
+    routes_with_two_defaults[1] = routes[0];
+    assert_ptr_equal(mote_route_find(routes_with_two_defaults, 2, TEXT("other.example")), &routes_with_two_defaults[0]);
 }
 
 /* TLS-1: what cannot be is refused, so an unknown value never means "in the clear". */
@@ -46,6 +50,7 @@ static void checking(void **state)
         { "MX verified: no name to verify", { DOMAIN(""), MOTE_ROUTE_MX, 1, NULL }, { .port = 25, .tls = MOTE_TLS_VERIFIED }, false },
         { "MX with a host", { DOMAIN(""), MOTE_ROUTE_MX, 1, NULL }, { .host = DOMAIN("a.example"), .port = 25, .tls = MOTE_TLS_NONE }, false },
         { "MX with AUTH", { DOMAIN(""), MOTE_ROUTE_MX, 1, NULL }, { .port = 25, .tls = MOTE_TLS_NONE, .mechanisms = 1 }, false },
+        { "MX implicit", { DOMAIN(""), MOTE_ROUTE_MX, 1, NULL }, { .port = 25, .tls = MOTE_TLS_REQUIRED, .implicit = true }, false },
         { "MX twice", { DOMAIN(""), MOTE_ROUTE_MX, 2, NULL }, { .port = 25, .tls = MOTE_TLS_NONE }, false },
         { "relay", { DOMAIN(""), MOTE_ROUTE_RELAY, 1, NULL }, { .host = DOMAIN("a.example"), .port = 587 }, true },
         { "relay by address", { DOMAIN(""), MOTE_ROUTE_RELAY, 1, NULL }, { .host = DOMAIN("2001:db8::1"), .port = 587 }, true },

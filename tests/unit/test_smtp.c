@@ -294,6 +294,95 @@ static void secrets_gone(void **state)
     assert_true(world.recipients[0].report.held);
 }
 
+/* AUTH-2, AUTH-3: credentials that cannot be said hold the route; without anybody to ask, there is no AUTH. */
+static mote_status_t give_nobody(void *self, const mote_hop_t *hop, mote_credentials_t *credentials)
+{
+    (void)self, (void)hop;
+    credentials->user = TEXT("");
+    credentials->password = TEXT("secret");
+    return MOTE_OK;
+}
+
+static void secrets_unusable(void **state)
+{
+    static const char *const script[] = { "220 mx\r\n", "250-mx\r\n250 AUTH PLAIN\r\n", NULL };
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        world_t world;
+
+        set_up(&world);
+        world.settings.observer = observer_of(&world);
+        world.hop.mechanisms = MOTE_AUTH_PLAIN;
+        world.hop.credentials = i == 0 ? give_nobody : NULL;
+        world.hop.allows_plaintext_auth = true;
+        start(&world);
+        talk(&world, script);
+        assert_null(strstr(world.said, ">AUTH"));
+        assert_int_equal(mote_smtp_state(&world.smtp), i == 0 ? MOTE_SMTP_AWAIT_QUIT : MOTE_SMTP_AWAIT_MAIL);
+        assert_int_equal(world.recipients[0].verdict, i == 0 ? MOTE_VERDICT_TRANSIENT : MOTE_VERDICT_PENDING);
+        assert_int_equal(world.recipients[0].report.held, i == 0);
+    }
+}
+
+/* TLS that protects nothing is none. */
+static void secured_by_nothing(void **state)
+{
+    static const char *const script[] = { "220 mx\r\n", "250-mx\r\n250 STARTTLS\r\n", NULL };
+    world_t world;
+
+    (void)state;
+    set_up(&world);
+    world.hop.tls = MOTE_TLS_REQUIRED;
+    start(&world);
+    talk(&world, script);
+    hear(&world, "220 go\r\n");
+    assert_int_equal(mote_smtp_state(&world.smtp), MOTE_SMTP_AWAIT_SECURE);
+    mote_smtp_secured(&world.smtp, MOTE_OK, MOTE_PROTECTION_NONE, 0);
+    assert_int_equal(mote_smtp_state(&world.smtp), MOTE_SMTP_ENDED);
+    assert_true(mote_smtp_is_cut(&world.smtp));
+    assert_int_equal(mote_smtp_end(&world.smtp), MOTE_SMTP_NEXT_HOST);
+    assert_int_equal(world.recipients[0].report.status, MOTE_ERR_TLS_UNTRUSTED);
+}
+
+/* MAIL is refused while a RCPT longer than the room is half said: it is said to its end, and offers nobody. */
+static void refused_in_mid_command(void **state)
+{
+    static const char *const refusals[] = { "550 no\r\n", "503 not now\r\n" }; /* the second one may be asked again */
+    mote_span_t bytes;
+    unsigned flags;
+
+    (void)state;
+    for (unsigned i = 0; i < COUNT_OF(refusals); i++) {
+        world_t world;
+
+        set_up(&world);
+        world.mail.reverse_path = TEXT("");
+        world.recipients[0].address = TEXT("somebody-with-a-longer-name@example.net");
+        start(&world);
+        world.smtp.room.capacity = 32;
+        hear(&world, "220 mx\r\n");
+        (void)speak(&world);
+        hear(&world, "250-mx\r\n250 PIPELINING\r\n");
+        assert_int_equal(mote_smtp_output(&world.smtp, 0, &bytes, &flags), MOTE_OK);
+        assert_true(mote_span_equals(bytes, TEXT("MAIL FROM:<>\r\n")));
+        mote_smtp_sent(&world.smtp, bytes.size, 0);
+        assert_int_equal(mote_smtp_output(&world.smtp, 0, &bytes, &flags), MOTE_OK);
+        assert_int_equal(bytes.size, 32);
+        mote_smtp_sent(&world.smtp, bytes.size, 0);
+        hear(&world, refusals[i]);
+        assert_int_equal(mote_smtp_output(&world.smtp, 0, &bytes, &flags), MOTE_OK);
+        assert_memory_equal(bytes.data + bytes.size - 2, "\r\n", 2);
+        (void)speak(&world);
+        assert_int_equal(world.recipients[0].phase, i == 0 ? MOTE_PHASE_SETTLED : MOTE_PHASE_CHOSEN);
+        hear(&world, "503 MAIL first\r\n");
+        assert_int_equal(mote_smtp_output(&world.smtp, 0, &bytes, &flags), MOTE_OK);
+        assert_true(mote_span_equals(bytes, i == 0 ? TEXT("QUIT\r\n") : TEXT("RSET\r\n")));
+        assert_int_equal(world.recipients[0].verdict, i == 0 ? MOTE_VERDICT_PERMANENT : MOTE_VERDICT_PENDING);
+        assert_int_equal(world.recipients[0].report.code, i == 0 ? 550 : 503);
+    }
+}
+
 /* SMTP-29, SMTP-21, SEC-7: the words kept are bounded by the caller's room, or not kept at all. */
 static void words(void **state)
 {
@@ -474,7 +563,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(timers),       cmocka_unit_test(no_progress), cmocka_unit_test(observed), cmocka_unit_test(secrets),
-        cmocka_unit_test(secrets_gone),
+        cmocka_unit_test(secrets_gone), cmocka_unit_test(secrets_unusable), cmocka_unit_test(secured_by_nothing),
+        cmocka_unit_test(refused_in_mid_command),
         cmocka_unit_test(words),        cmocka_unit_test(source_waits), cmocka_unit_test(stretches), cmocka_unit_test(others),
         cmocka_unit_test(states),       cmocka_unit_test(greeted),     cmocka_unit_test(ended),
     };

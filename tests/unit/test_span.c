@@ -56,6 +56,10 @@ static void readers(void **state) /* SEC-6 */
     (void)mote_read_span(&in, 5);
     assert_int_equal(mote_read_u32(&in), 0);
     assert_true(in.failed);
+    in = mote_reader(bytes);
+    (void)mote_read_span(&in, 6);
+    assert_int_equal(mote_read_u16(&in), 0); /* half of it is nothing */
+    assert_true(in.failed);
     free_copy(bytes);
 }
 
