@@ -6,6 +6,7 @@
 
 #include <mbedtls/net_sockets.h>
 #include <mbedtls/psa_util.h>
+#include <mbedtls/version.h>
 
 /* What one call may read from the inner port: two of the largest records. A peer that sends tickets, empty records
    or warnings without end keeps no caller for longer. */
@@ -123,6 +124,9 @@ static bool goes_on(mote_mbedtls_t *tls, int code)
 {
     bool is_midway = code == MBEDTLS_ERR_SSL_WANT_READ || code == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET;
 
+    if (code == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET && tls->keeper != NULL) {
+        tls->keeper->keep(tls);
+    }
     if (!is_midway || tls->is_blocked) {
         return false;
     }
@@ -219,15 +223,24 @@ static int limit_fragments(mbedtls_ssl_config *config, uint16_t bytes)
 }
 #endif
 
-/* What mbedTLS was built without is not there to be set. */
-static void leave_out(mbedtls_ssl_config *config)
+/* Whether sessions may be resumed. In TLS 1.3 with a fresh key exchange always, and without early data. What mbedTLS was
+   built without is not there to be set. */
+static void allow_resuming(mbedtls_ssl_config *config, bool keeps)
 {
+    (void)keeps;
 #if defined(MBEDTLS_SSL_PROTO_TLS1_3)
-    /* No mode that resumes, no early data. */
-    mbedtls_ssl_conf_tls13_key_exchange_modes(config, MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL);
+    mbedtls_ssl_conf_tls13_key_exchange_modes(config, keeps
+                                                          ? MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL_ALL
+                                                          : MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL);
 #endif
 #if defined(MBEDTLS_SSL_SESSION_TICKETS)
-    mbedtls_ssl_conf_session_tickets(config, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
+    mbedtls_ssl_conf_session_tickets(config, keeps ? MBEDTLS_SSL_SESSION_TICKETS_ENABLED
+                                                   : MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
+#if defined(MBEDTLS_SSL_PROTO_TLS1_3) && MBEDTLS_VERSION_NUMBER >= 0x03060100
+    mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
+        config, keeps ? MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED
+                      : MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_DISABLED);
+#endif
 #endif
 #if defined(MBEDTLS_SSL_RENEGOTIATION)
     mbedtls_ssl_conf_renegotiation(config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
@@ -251,7 +264,7 @@ static int configure(mote_mbedtls_t *tls)
     mbedtls_ssl_conf_legacy_renegotiation(config, MBEDTLS_SSL_LEGACY_BREAK_HANDSHAKE); /* RFC 5746 3.4 */
     mbedtls_ssl_conf_authmode(config, verifies ? MBEDTLS_SSL_VERIFY_REQUIRED : MBEDTLS_SSL_VERIFY_OPTIONAL);
     mbedtls_ssl_conf_verify(config, mote_mbedtls_check, tls);
-    leave_out(config);
+    allow_resuming(config, tls->keeper != NULL && verifies);
     if (tls->shared->anchors.version != 0) {
         mbedtls_ssl_conf_ca_chain(config, &tls->shared->anchors, NULL);
     }
@@ -280,6 +293,8 @@ static void clear_session(mote_mbedtls_t *tls)
     tls->end = MOTE_OK;
     tls->has_checked = false;
     tls->has_skipped_dates = false;
+    tls->has_offered = false;
+    tls->has_fresh_proof = false;
     tls->header_size = 0;
     tls->record_left = 0;
     mbedtls_ssl_config_init(&tls->config);
@@ -298,6 +313,9 @@ static mote_status_t set_up_session(mote_mbedtls_t *tls)
     }
     if (code == 0) {
         code = name_server(tls);
+    }
+    if (code == 0 && tls->keeper != NULL) {
+        code = tls->keeper->resume(tls);
     }
     if (code != 0) {
         tls->error = code;
@@ -355,6 +373,9 @@ static mote_status_t shake_hands(mote_mbedtls_t *tls)
         return MOTE_PENDING;
     }
     mote_mbedtls_check_rest(tls);
+    if (tls->keeper != NULL) {
+        tls->keeper->settle(tls, code != 0 || tls->flags != 0);
+    }
     if (code != 0) {
         tls->error = code;
         return fail(tls, mote_mbedtls_explain(tls, code));
@@ -614,6 +635,7 @@ static mote_status_t connect_stream(void *self, const mote_endpoint_t *peer)
     mote_mbedtls_t *tls = self;
 
     end_session(tls); /* a new stream begins in the clear */
+    tls->port = peer->port;
     return tls->inner->connect(tls->inner_self, peer);
 }
 

@@ -11,7 +11,7 @@
 /* A clock before 2025 has not been set: this code is younger. */
 #define CLOCK_FLOOR 1735689600
 
-static bool is_clock_set(void)
+bool mote_mbedtls_is_clock_set(void)
 {
 #if defined(MBEDTLS_HAVE_TIME_DATE)
     return mbedtls_time(NULL) >= CLOCK_FLOOR;
@@ -36,7 +36,7 @@ const char *mote_mbedtls_obstacle(const mote_mbedtls_t *tls)
     if (tls->shared->anchors.version == 0) {
         return "no trusted CA certificates are loaded";
     }
-    if (!is_clock_set() && !tls->shared->accepts_unset_clock) {
+    if (!mote_mbedtls_is_clock_set() && !tls->shared->accepts_unset_clock) {
         return "the clock is not set, so no certificate can be verified";
     }
     return NULL;
@@ -209,13 +209,16 @@ int mote_mbedtls_check(void *self, mbedtls_x509_crt *certificate, int depth, uin
     mote_mbedtls_t *tls = self;
     mote_span_t name = mote_tls_name_bare(tls->policy->name);
 
+    if (tls->keeper != NULL) {
+        tls->keeper->note_end(tls, certificate);
+    }
     if (depth == 0) {
         tls->has_checked = true;
         if (name.size > 0 && !is_for(certificate, name)) {
             *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
         }
     }
-    if (tls->shared->accepts_unset_clock && !is_clock_set()) {
+    if (tls->shared->accepts_unset_clock && !mote_mbedtls_is_clock_set()) {
         *flags &= ~(uint32_t)(MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BADCERT_FUTURE);
         tls->has_skipped_dates = true;
     }
@@ -226,11 +229,17 @@ int mote_mbedtls_check(void *self, mbedtls_x509_crt *certificate, int depth, uin
     return 0;
 }
 
+/* The keys prove that it is the server whose certificate was checked when the session began. */
+static bool is_resumed(mote_mbedtls_t *tls)
+{
+    return tls->has_offered && !tls->has_checked && mbedtls_ssl_is_handshake_over(&tls->ssl);
+}
+
 void mote_mbedtls_check_rest(mote_mbedtls_t *tls)
 {
     uint32_t flags = 0;
 
-    if (tls->has_checked) {
+    if (tls->has_checked || is_resumed(tls)) {
         flags = mbedtls_ssl_get_verify_result(&tls->ssl);
     } else if (mbedtls_ssl_is_handshake_over(&tls->ssl)) {
         flags = MBEDTLS_X509_BADCERT_MISSING; /* no suite of ours lets a server go without one */

@@ -19,6 +19,23 @@ int mote_mbedtls_check(void *self, mbedtls_x509_crt *certificate, int depth, uin
 /** After the handshake: the flags that mbedTLS found later than the callback, in words if there are none yet. */
 void mote_mbedtls_check_rest(mote_mbedtls_t *tls);
 
+/** Whether the clock tells a time at which certificates can be verified. */
+bool mote_mbedtls_is_clock_set(void);
+
+/* ---- mote_mbedtls_resume.c: sessions kept in the caller's memory ---- */
+
+/** Reached through a table, so that who keeps no session links none of it. */
+typedef struct mote_mbedtls_keeper {
+    /** Before the handshake: offers the kept session, if there is one that fits. 0, or an error of mbedTLS. */
+    int (*resume)(mote_mbedtls_t *tls);
+    /** Notes until when a certificate of the chain is valid: a session is no longer of use than that. */
+    void (*note_end)(mote_mbedtls_t *tls, const mbedtls_x509_crt *certificate);
+    /** After the handshake: keeps the session, or forgets the one that was spent. */
+    void (*settle)(mote_mbedtls_t *tls, bool has_failed);
+    /** A ticket of TLS 1.3 has come: keeps it. */
+    void (*keep)(mote_mbedtls_t *tls);
+} mote_mbedtls_keeper_t;
+
 /* ---- mote_mbedtls_trust.c ---- */
 
 /** What a parser of mbedTLS gave (0, how many certificates of a bundle it could not read, or an error), as a status. */

@@ -215,6 +215,9 @@ void mote_mbedtls_describe(mote_mbedtls_t *tls)
     if (!tls->policy->verifies) {
         mote_write_text(&tls->words, ", not authenticated");
     }
+    if (!tls->has_checked) {
+        mote_write_text(&tls->words, ", resumed");
+    }
     if (tls->has_skipped_dates) {
         mote_write_text(&tls->words, ", dates not checked: the clock is not set");
     }

@@ -302,6 +302,20 @@ void peer_start(peer_t *peer, const peer_certificate_t *certificate, int least_v
     start_ssl(peer);
 }
 
+void peer_again(peer_t *peer)
+{
+    SSL_CTX *context = peer->context;
+
+    if (SSL_is_init_finished(peer->ssl)) {
+        SSL_set_shutdown(peer->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* or the session is thrown away */
+    }
+    SSL_free(peer->ssl);
+    memset(peer, 0, sizeof *peer);
+    peer->context = context;
+    SSL_CTX_set_client_hello_cb(context, on_client_hello, peer);
+    start_ssl(peer);
+}
+
 void peer_stop(peer_t *peer)
 {
     SSL_free(peer->ssl);

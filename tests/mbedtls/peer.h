@@ -92,6 +92,8 @@ extern const mote_port_t peer_port;
 void peer_start(peer_t *peer, const peer_certificate_t *certificate, int least_version, int most_version,
                 const char *suites);
 void peer_stop(peer_t *peer);
+/** The same server is there for a further connection. */
+void peer_again(peer_t *peer);
 
 /** The server says this. */
 void peer_say(peer_t *peer, const char *text);

@@ -17,7 +17,8 @@
  * Without `verifies` the same is checked, and the result's words say what would have been wrong; the result
  * is then MOTE_PROTECTION_ENCRYPTED in any case.
  *
- * TLS 1.2 and 1.3, forward secret AEAD suites only, no renegotiation, no early data, no compression.
+ * TLS 1.2 and 1.3, forward secret AEAD suites only, no renegotiation, no early data, no compression. Sessions are resumed
+ * where the caller gives room to keep one (mote_mbedtls_keep_session), with a fresh key exchange in TLS 1.3.
  *
  * Memory: contexts are the caller's; mbedTLS takes its buffers from mbedtls_calloc (on a device: its static arena)
  * in `secure` and in mote_mbedtls_add_*. Close and abort give all of a session back, wiped.
@@ -41,6 +42,9 @@ MOTE_BEGIN_DECLS
 
 /** Room for the words of a result: a version, a suite and a long host name, or two names that differ. */
 #define MOTE_MBEDTLS_WORDS_BYTES 192
+
+/** Room for a kept session: tickets of most servers need 300 to 450 bytes in all. */
+#define MOTE_MBEDTLS_SESSION_BYTES 512
 
 /** What all deliveries share: the trusted CAs and the settings. Lives longer than the deliveries. */
 typedef struct mote_mbedtls_shared {
@@ -130,6 +134,12 @@ typedef enum mote_mbedtls_state {
     MOTE_MBEDTLS_FAILED /* nothing passes any more, least of all in the clear */
 } mote_mbedtls_state_t;
 
+/* private: when a certificate was verified, and until when it and all above it are valid */
+typedef struct mote_mbedtls_proof {
+    uint64_t made_s;
+    mbedtls_x509_time end;
+} mote_mbedtls_proof_t;
+
 /** The TLS of one delivery in flight: the self of mote_mbedtls_port. */
 typedef struct mote_mbedtls {
     /* private */
@@ -145,6 +155,13 @@ typedef struct mote_mbedtls {
     size_t input_capacity;
     size_t input_size;
     size_t input_offset;
+
+    const struct mote_mbedtls_keeper *keeper; /* NULL: no session is kept */
+    uint8_t *kept;                            /* the caller's room for it */
+    size_t kept_capacity;
+    uint8_t binding[32]; /* what a session of this delivery is good for, as a digest */
+    mote_mbedtls_proof_t proof;
+    uint16_t port; /* of the server */
 
     size_t tried_size;     /* bytes of the record that is on its way out */
     size_t receive_budget; /* octets that this call may still read from the inner port */
@@ -162,6 +179,9 @@ typedef struct mote_mbedtls {
     bool has_input_left;   /* this call's budget ran out, not the input */
     bool has_checked;      /* the server's own certificate went through the check */
     bool has_skipped_dates;
+    bool keeps;           /* the policy and the clock let a session be kept */
+    bool has_offered;     /* the kept session went into the ClientHello */
+    bool has_fresh_proof; /* a certificate came in this handshake */
     mote_writer_t words;
     uint8_t words_room[MOTE_MBEDTLS_WORDS_BYTES];
 } mote_mbedtls_t;
@@ -176,6 +196,28 @@ typedef struct mote_mbedtls {
  */
 void mote_mbedtls_init(mote_mbedtls_t *tls, mote_mbedtls_shared_t *shared, const mote_port_t *inner,
                        void *inner_self, uint8_t *input, size_t input_capacity);
+
+/**
+ * Keeps the session with the last server in the caller's memory, so that the next connection to it begins without
+ * certificates: fewer octets, and most of the computing saved. Without this call, or with NULL, nothing is kept.
+ *
+ * Kept is one session, whose certificate was verified; it is offered again only under a policy that verifies, to the
+ * same name and port, with the same trusted CAs, for a week after the certificate was verified, while that is valid, and
+ * as long as the server said. In TLS 1.3 it is offered once. The clock must be set. The server may refuse it: a full
+ * handshake follows on the same connection. (Only one that has changed to another version of TLS since ends that one
+ * attempt: the session is forgotten, the next attempt begins anew.) The result's words end with "resumed" where it was taken.
+ *
+ * The room may lose its content or have it damaged at any time (RAM that sleeps, flash): then it is as if nothing had
+ * been kept. A session that does not fit is not kept. Deliveries may share the room one after another, and in one thread
+ * also at the same time. What lies in it is secret and is believed: who can write it can pretend to be the server.
+ * Overwrite it to forget.
+ *
+ * @param[in,out] room  any content at first; lives as long as tls is used
+ * @param[in] capacity  bytes; MOTE_MBEDTLS_SESSION_BYTES suits most servers
+ *
+ * @source RFC 5246 7.4.1.2, RFC 5077 (TLS 1.2), RFC 8446 2.2, 4.6.1, RFC 9325 3.4
+ */
+void mote_mbedtls_keep_session(mote_mbedtls_t *tls, uint8_t *room, size_t capacity);
 
 /** The port table; its self is a mote_mbedtls_t. */
 extern const mote_port_t mote_mbedtls_port;
