@@ -387,10 +387,16 @@ static cause_t why_not_here(const mote_smtp_t *smtp)
     return CAUSE_REPLY;
 }
 
+/* A probe may go on to other hosts: it keeps none of them waiting. */
+static bool keeps_stream(const mote_smtp_t *smtp)
+{
+    return smtp->settings->keeps_stream && !smtp->settings->is_probe;
+}
+
 /* Nothing is left to do for this mail. */
 static void finish(mote_smtp_t *smtp, bool needs_reset)
 {
-    if (!smtp->settings->keeps_stream || has(smtp, FLAG_AUTH_FAILED)) {
+    if (!keeps_stream(smtp) || has(smtp, FLAG_AUTH_FAILED)) {
         quit(smtp);
         return;
     }
@@ -523,7 +529,7 @@ static bool has_rcpt_to_say(const mote_smtp_t *smtp)
 /* QUIT may ride in this flight: nothing else follows on this session. */
 static bool is_last_flight(const mote_smtp_t *smtp)
 {
-    return is_group(smtp) && !smtp->settings->keeps_stream && find(smtp, MOTE_PHASES(CHOSEN)) == NULL;
+    return is_group(smtp) && !keeps_stream(smtp) && find(smtp, MOTE_PHASES(CHOSEN)) == NULL;
 }
 
 /* In a group, what follows MAIL and each RCPT. */
@@ -1047,9 +1053,9 @@ static void keep_word(const mote_smtp_t *smtp, mote_reply_event_t event, uint8_t
     if (smtp->reply.line_count == 0 && line_size == 4) {
         text->size = 0; /* the code has been read, the text begins */
     }
-    if (event == MOTE_REPLY_ENHANCED && text->size < text->capacity) {
-        MOTE_ASSERT(text->size >= line_size - 5); /* there was room, so all of the line is there */
-        text->size = (uint16_t)(text->size - (line_size - 5)); /* what the line showed so far was an enhanced code */
+    if (event == MOTE_REPLY_ENHANCED && text->size < text->capacity && text->size >= line_size - 5) {
+        /* What the line showed so far was an enhanced code. It is not there if it came before the command had left. */
+        text->size = (uint16_t)(text->size - (line_size - 5));
     } else if ((event == MOTE_REPLY_TEXT || event == MOTE_REPLY_LINE_END) && text->size < text->capacity) {
         bool is_printable = octet >= ' ' && octet <= '~';
 

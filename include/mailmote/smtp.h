@@ -45,7 +45,7 @@ typedef struct mote_smtp_settings {
     const mote_timeouts_t *timeouts; /**< NULL: defaults */
     const mote_observer_t *observer; /**< NULL: nobody watches */
     bool is_probe;          /**< the plan ends after RCPT: nothing is sent or stored, 2yz to RCPT is ACCEPTED */
-    bool keeps_stream;      /**< no QUIT after the mail: the session waits for the next one */
+    bool keeps_stream;      /**< no QUIT after the mail (not: a probe): the session waits for the next one */
 } mote_smtp_settings_t;
 
 /** What the session waits for. */

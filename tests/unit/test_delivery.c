@@ -640,6 +640,7 @@ static void probe_everywhere(void **state)
 
         set_up(zone, servers, COUNT_OF(servers), is_probe ? "ops@here.example ops@a.example dev@here.example" : "ops@a.example");
         bench.settings.smtp.is_probe = is_probe;
+        bench.settings.smtp.keeps_stream = is_probe; /* which a probe does not */
         bench.settings.tries_all_hosts = tries_all;
         assert_int_equal(start(), MOTE_OK);
         run();

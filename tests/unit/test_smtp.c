@@ -416,6 +416,26 @@ static void words(void **state)
     }
 }
 
+/* A reply that began before the command had left, and whose enhanced code ends behind it: nobody's words are cut for it. */
+static void words_begun_early(void **state)
+{
+    world_t world;
+
+    (void)state;
+    set_up(&world);
+    start(&world);
+    talk(&world, up_to_mail);
+    hear(&world, "250 ok\r\n250 2.1.");
+    (void)speak(&world);
+    hear(&world, "5 ");
+    assert_true(mote_span_equals(mote_buffer_span(&world.recipients[0].text), TEXT("ok5"))); /* MAIL's, and this */
+    hear(&world, "ok\r\n");
+    assert_int_equal(mote_smtp_state(&world.smtp), MOTE_SMTP_ENDED);
+    assert_true(mote_smtp_is_cut(&world.smtp)); /* out of step */
+    assert_true(world.recipients[0].text.size <= world.recipients[0].text.capacity);
+    assert_int_equal(world.recipients[0].verdict, MOTE_VERDICT_TRANSIENT);
+}
+
 /* A source that has nothing for now: what is there leaves, without a promise that more follows at once. */
 static void source_waits(void **state)
 {
@@ -563,7 +583,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(timers),       cmocka_unit_test(no_progress), cmocka_unit_test(observed), cmocka_unit_test(secrets),
-        cmocka_unit_test(secrets_gone), cmocka_unit_test(secrets_unusable), cmocka_unit_test(secured_by_nothing),
+        cmocka_unit_test(secrets_gone), cmocka_unit_test(secrets_unusable), cmocka_unit_test(secured_by_nothing), cmocka_unit_test(words_begun_early),
         cmocka_unit_test(refused_in_mid_command),
         cmocka_unit_test(words),        cmocka_unit_test(source_waits), cmocka_unit_test(stretches), cmocka_unit_test(others),
         cmocka_unit_test(states),       cmocka_unit_test(greeted),     cmocka_unit_test(ended),
