@@ -1,19 +1,27 @@
 #include "addresses.h"
 
+#include "idn.h"
+
 const char *address_fault(mote_span_t text, bool is_sender)
 {
     mote_address_t address;
     mote_status_t status = mote_address_parse(text, &address);
     size_t at = text.size;
+    size_t first_8bit = text.size;
 
     if (status == MOTE_OK && (!is_sender || address.kind != MOTE_ADDRESS_POSTMASTER)) {
         return NULL;
     }
     for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] >= 0x7F || text.data[i] < ' ') {
-            return text.data[i] >= 0x80 ? "only ASCII can be sent to and from" : "it holds a control character";
+        if (text.data[i] == 0x7F || text.data[i] < ' ') {
+            return "it holds a control character";
         }
+        first_8bit = first_8bit == text.size && text.data[i] >= 0x80 ? i : first_8bit;
         at = text.data[i] == '@' ? i : at;
+    }
+    if (at < text.size && first_8bit < text.size) {
+        return first_8bit < at ? "a local part beyond ASCII needs SMTPUTF8 (RFC 6531), which is not there yet"
+                               : idn_fault(mote_span_slice(text, at + 1, text.size));
     }
     if (text.size == 0 || status == MOTE_ERR_SPACE) {
         return text.size == 0 ? "an empty address" : "too long (RFC 5321 4.5.3.1)";

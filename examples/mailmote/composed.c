@@ -1,6 +1,7 @@
 #define _DEFAULT_SOURCE
 #include "composed.h"
 
+#include "addresses.h"
 #include "report.h"
 
 #include <errno.h>
@@ -89,6 +90,32 @@ static int set_people(composed_t *composed, const composed_options_t *options, c
     message->from.items = &composed->from;
     message->from.count = 1;
     return EX_OK;
+}
+
+static int check_person(const char *field, mote_span_t address, bool is_sender)
+{
+    const char *fault = address_fault(address, is_sender);
+
+    if (fault == NULL) {
+        return EX_OK;
+    }
+    fprintf(stderr, "mailmote: %s: '", field);
+    report_clean(stderr, address);
+    fprintf(stderr, "': %s\n", fault);
+    return EX_DATAERR;
+}
+
+/* All of them, so that each wrong one is named. */
+static int check_people(const composed_t *composed)
+{
+    size_t to_end = composed->message.to.count;
+    size_t cc_end = to_end + composed->message.cc.count;
+    int code = check_person("From", composed->from.address, true);
+
+    for (size_t i = 0; i < composed->people_count; i++) {
+        code |= check_person(i < to_end ? "To" : i < cc_end ? "Cc" : "Bcc", composed->people[i].address, i < cc_end);
+    }
+    return code;
 }
 
 /* ---- fields -------------------------------------------------------------------------------------------- */
@@ -313,6 +340,9 @@ int composed_open(composed_t *composed, const composed_options_t *options, const
         return EX_USAGE;
     }
     code = set_people(composed, options, from, to, to_count);
+    if (code == EX_OK) {
+        code = check_people(composed);
+    }
     if (code == EX_OK) {
         code = set_fields(composed, options);
     }

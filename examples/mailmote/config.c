@@ -1,6 +1,8 @@
 #define _POSIX_C_SOURCE 200809L
 #include "config.h"
 
+#include "idn.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -81,12 +83,22 @@ static int set_port(unsigned *field, const char *value, const place_t *place)
     return read_number(value, 65535, field) ? EX_OK : complain(place, value, "is no port from 1 to 65535");
 }
 
+/* The value with its domain in ASCII; the caller frees it. */
+static char *in_ascii(const char *value)
+{
+    char *made = idn_convert(value);
+
+    return made != NULL ? made : strdup(value);
+}
+
 static int set_domain(char **field, const char *value, const place_t *place)
 {
-    if (!mote_domain_is_valid(mote_span_text(value))) {
-        return complain(place, value, "is no full domain name, as host.example.net");
-    }
-    return set_text(field, value);
+    char *domain = in_ascii(value);
+    bool is_valid = domain != NULL && mote_domain_is_valid(mote_span_text(domain));
+    int code = is_valid ? set_text(field, domain) : complain(place, value, "is no full domain name, as host.example.net");
+
+    free(domain);
+    return code;
 }
 
 static int add_domain(list_t *list, const char *value, const place_t *place)
@@ -152,6 +164,7 @@ static int set_relay(config_t *config, const char *value, const place_t *place)
 {
     char *text = strdup(value);
     char *host = NULL;
+    char *ascii = NULL;
     mote_ip_t ip;
     int code = EX_OK;
 
@@ -161,11 +174,14 @@ static int set_relay(config_t *config, const char *value, const place_t *place)
     }
     if (!split_host(text, &host, &config->relay_port)) {
         code = complain(place, value, "is not HOST[:PORT]; an IPv6 address stands in brackets: [2001:db8::1]:587");
-    } else if (!mote_domain_is_valid(mote_span_text(host)) && mote_ip_parse(mote_span_text(host), &ip) != MOTE_OK) {
+    } else if ((ascii = in_ascii(host)) == NULL) {
+        code = EX_OSERR;
+    } else if (!mote_domain_is_valid(mote_span_text(ascii)) && mote_ip_parse(mote_span_text(ascii), &ip) != MOTE_OK) {
         code = complain(place, value, "names neither a full host name nor an address");
     } else {
-        code = set_text(&config->relay_host, host);
+        code = set_text(&config->relay_host, ascii);
     }
+    free(ascii);
     free(text);
     return code;
 }
@@ -317,11 +333,12 @@ static int set_maildir(config_t *config, const char *value, const place_t *place
 static int set_from(config_t *config, const char *value, const place_t *place)
 {
     mote_address_t address;
+    char *from = in_ascii(value);
+    bool is_valid = from != NULL && (from[0] == '\0' || mote_address_parse(mote_span_text(from), &address) == MOTE_OK);
+    int code = is_valid ? set_text(&config->from, from) : complain(place, value, "is no mail address");
 
-    if (value[0] != '\0' && mote_address_parse(mote_span_text(value), &address) != MOTE_OK) {
-        return complain(place, value, "is no mail address");
-    }
-    return set_text(&config->from, value);
+    free(from);
+    return code;
 }
 
 /* ---- the keys ------------------------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 #include "addresses.h"
 #include "composed.h"
 #include "config.h"
+#include "idn.h"
 #include "message.h"
 #include "report.h"
 #include "resolve.h"
@@ -87,6 +88,8 @@ typedef struct arguments {
     bool wants_help;
     char **operands;
     size_t operand_count;
+    char **converted; /* of the addresses and domains given */
+    size_t converted_count;
 } arguments_t;
 
 enum { TEXT_BYTES = 512, HOST_BYTES = 256, PROGRESS_BYTES = 1000000 };
@@ -201,6 +204,48 @@ static int read_arguments(int argc, char **argv, arguments_t *arguments)
     arguments->operands = argv + optind;
     arguments->operand_count = (size_t)(argc - optind);
     return EX_OK;
+}
+
+static void convert(arguments_t *arguments, const char **text)
+{
+    char *made = *text != NULL ? idn_convert(*text) : NULL;
+
+    if (made != NULL) {
+        arguments->converted[arguments->converted_count++] = made;
+        *text = made;
+    }
+}
+
+/* Domains in other scripts become what mail has for them. */
+static int convert_domains(arguments_t *arguments)
+{
+    option_list_t *cc = &arguments->composed.cc;
+    option_list_t *bcc = &arguments->composed.bcc;
+
+    arguments->converted = calloc(arguments->operand_count + cc->count + bcc->count + 1, sizeof *arguments->converted);
+    if (arguments->converted == NULL) {
+        fprintf(stderr, "mailmote: out of memory\n");
+        return EX_OSERR;
+    }
+    convert(arguments, &arguments->from);
+    for (size_t i = 0; i < arguments->operand_count; i++) {
+        convert(arguments, (const char **)&arguments->operands[i]);
+    }
+    for (size_t i = 0; i < cc->count; i++) {
+        convert(arguments, &cc->items[i]);
+    }
+    for (size_t i = 0; i < bcc->count; i++) {
+        convert(arguments, &bcc->items[i]);
+    }
+    return EX_OK;
+}
+
+static void free_arguments(arguments_t *arguments)
+{
+    for (size_t i = 0; i < arguments->converted_count; i++) {
+        free(arguments->converted[i]);
+    }
+    free(arguments->converted);
 }
 
 /* ---- a mail and its room -------------------------------------------------------------------------------- */
@@ -522,13 +567,13 @@ int main(int argc, char **argv)
     int code;
 
     if (argc > 1 && strcmp(argv[1], "--version") == 0) {
-        printf("mailmote %s%s\n", MOTE_VERSION_TEXT,
+        printf("mailmote %s (%s; %s)\n", MOTE_VERSION_TEXT,
 #ifdef MAILMOTE_HAS_TLS
-               " (TLS by Mbed TLS " MBEDTLS_VERSION_STRING ")"
+               "TLS by Mbed TLS " MBEDTLS_VERSION_STRING,
 #else
-               " (without TLS)"
+               "without TLS",
 #endif
-        );
+               idn_version());
         return EX_OK;
     }
     if (argc > 1 && strcmp(argv[1], "--help") == 0) {
@@ -554,14 +599,19 @@ int main(int argc, char **argv)
     if (code == EX_OK) {
         code = check_operands(command, &arguments);
     }
+    if (code == EX_OK) {
+        code = convert_domains(&arguments);
+    }
     if (code != EX_OK) {
         return code;
     }
     job = calloc(1, sizeof *job);
     if (job == NULL) {
+        free_arguments(&arguments);
         return out_of_memory();
     }
     code = run(command, job, &arguments);
     free_job(job);
+    free_arguments(&arguments);
     return code;
 }

@@ -417,7 +417,7 @@ static mote_status_t rewind_edited(void *self)
 static mote_status_t next_of_edited(void *self, mote_span_t *piece)
 {
     message_t *message = self;
-    mote_status_t status = MOTE_OK;
+    mote_status_t status;
 
     if (!message->has_lent_header) {
         message->has_lent_header = true;
