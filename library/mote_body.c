@@ -12,6 +12,8 @@ enum {
     HAS_FAILED_CONTENT
 };
 
+enum { HAS_LONE_LF = 128 }; /* among the flags: the scan has met one */
+
 /* Octets checked at once, before any of them is lent. */
 enum { WINDOW_BYTES = 4096 };
 
@@ -269,6 +271,9 @@ static mote_status_t end_scan(mote_body_t *body)
     if (body->is_after_cr) {
         return MOTE_ERR_CONTENT;
     }
+    if ((body->flags & HAS_LONE_LF) == 0) {
+        source->has_lf_lines = false;
+    }
     if (!is_whole) {
         source->is_canonical = MOTE_NO;
         source->wire_size += source->wire_size >= 0 ? (int32_t)crlf.size : 0;
@@ -293,7 +298,7 @@ mote_status_t mote_body_scan(mote_body_t *body, mote_source_t *source, uint32_t 
         mote_body_start(body, source, 0);
         source->wire_size = 0;
         source->is_8bit = MOTE_NO;
-        source->is_canonical = MOTE_YES;
+        source->is_canonical = source->is_canonical == MOTE_NO ? MOTE_NO : MOTE_YES;
     }
     while ((status = read_piece(body)) == MOTE_OK) {
         mote_span_t window = mote_span_slice(body->piece, 0, WINDOW_BYTES);
@@ -305,7 +310,10 @@ mote_status_t mote_body_scan(mote_body_t *body, mote_source_t *source, uint32_t 
             break;
         }
         source->is_8bit = source->is_8bit == MOTE_YES || has_8bit(window) ? MOTE_YES : MOTE_NO;
-        source->is_canonical = lone_lf_count > 0 ? MOTE_NO : source->is_canonical;
+        if (lone_lf_count > 0) {
+            source->is_canonical = MOTE_NO;
+            body->flags |= HAS_LONE_LF;
+        }
         count(source, (uint32_t)window.size + lone_lf_count);
         mote_span_skip(&body->piece, window.size);
     }

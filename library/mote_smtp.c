@@ -727,7 +727,9 @@ static void on_ehlo(mote_smtp_t *smtp)
 
 static void on_starttls(mote_smtp_t *smtp)
 {
-    if (smtp->reply.code == 220) {
+    bool has_left = smtp->room_sent == smtp->room.size;
+
+    if (smtp->reply.code == 220 && has_left) {
         await(smtp, MOTE_SMTP_AWAIT_SECURE);
     } else if (smtp->reply.first_digit == '2') {
         break_step(smtp);

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -359,6 +360,7 @@ static int deliver(job_t *job, const arguments_t *arguments)
     mote_posix_loop_t loop = { NULL, 0 };
     mote_status_t status;
 
+    (void)signal(SIGPIPE, SIG_IGN); /* whoever reads the results may go; the mail goes on */
     watch_init(&job->watch, &job->mail, job->verdict_ms, mote_posix_now_ms());
     job->watch.shows_dialogue = arguments->is_verbose;
     job->watch.shows_steps = setup->settings.smtp.is_probe && !arguments->report.is_json;
@@ -377,9 +379,8 @@ static int deliver(job_t *job, const arguments_t *arguments)
     for (size_t i = 0; i < job->mail.recipient_count; i++) {
         report_recipient(&arguments->report, &job->mail.recipients[i], job->verdict_ms[i]);
     }
-    if (fflush(stdout) != 0) {
+    if (fflush(stdout) != 0) { /* the exit code is what is left to tell the verdicts, and a repeated mail is worse */
         fprintf(stderr, "mailmote: writing the result: %s\n", strerror(errno));
-        return EX_IOERR;
     }
     return report_exit_code(job->mail.recipients, job->mail.recipient_count);
 }

@@ -67,7 +67,7 @@ static const char *fault_of_line(mote_source_t *source, uint32_t line)
 }
 
 /* Looks through what stands in the source. Only what nobody else can write to is believed from then on. */
-static int scan(mote_source_t *source, bool is_ours)
+static int scan(mote_source_t *source)
 {
     mote_body_t body;
     uint32_t line = 0;
@@ -79,10 +79,6 @@ static int scan(mote_source_t *source, bool is_ours)
     if (status == MOTE_ERR_CONTENT) {
         fprintf(stderr, "mailmote: message, line %lu: it %s\n", (unsigned long)line, fault_of_line(source, line));
         return EX_DATAERR;
-    }
-    if (!is_ours && source->is_canonical == MOTE_YES) {
-        source->is_canonical = MOTE_UNKNOWN; /* others may write to the file: it is looked at again, and as what it */
-        source->has_lf_lines = false;        /* was, lines that end with CRLF */
     }
     return status == MOTE_OK ? EX_OK : complain();
 }
@@ -454,8 +450,9 @@ static int edit(message_t *message, const message_options_t *options, const unsi
     message->edited.self = message;
     message->edited.wire_size = MOTE_SIZE_UNKNOWN;
     message->edited.has_lf_lines = true;
+    message->edited.is_canonical = message->file.source.is_canonical; /* MOTE_NO: others may write to it */
     message->source = &message->edited;
-    return scan(&message->edited, message->file.owns_fd);
+    return scan(&message->edited);
 }
 
 int message_open(message_t *message, int fd, const message_options_t *options)
@@ -468,7 +465,7 @@ int message_open(message_t *message, int fd, const message_options_t *options)
     errno = 0;
     code = mote_posix_source_open(&message->file, fd) == MOTE_OK ? EX_OK : complain();
     if (code == EX_OK) {
-        code = scan(&message->file.source, message->file.owns_fd);
+        code = scan(&message->file.source);
     }
     if (code == EX_OK) {
         code = load_header(message);

@@ -49,8 +49,9 @@ void mote_body_start(mote_body_t *body, mote_source_t *source, unsigned flags);
 mote_status_t mote_body_next(mote_body_t *body, mote_span_t *stretch, bool *is_stable);
 
 /**
- * Reads the source once from its beginning and fills in wire_size, is_8bit and is_canonical, so that what
- * cannot travel is known before a connection is made.
+ * Reads the source once from its beginning and fills in wire_size, is_8bit and is_canonical (unless that is MOTE_NO
+ * already), so that what cannot travel is known before a connection is made. Where no lone LF was met, has_lf_lines is
+ * cleared: one that comes later was not there, and is refused.
  *
  * @param[in,out] body  zeroed before the first call; the same again after MOTE_PENDING
  * @param[out]    line  number of the line (from 1) that cannot travel, with MOTE_ERR_CONTENT; may be NULL

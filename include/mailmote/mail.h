@@ -124,7 +124,8 @@ typedef struct mote_source {
     int32_t wire_size;   /**< octets on the wire: line ends as CRLF, added dots not counted; or MOTE_SIZE_UNKNOWN */
     uint8_t is_8bit;     /**< mote_known_t: holds octets from 0x80 on */
     uint8_t is_canonical; /**< mote_known_t: CRLF line ends only, the last line ended too, lines of at most 998
-                              octets, no NUL. MOTE_YES is believed: then only dots are looked for */
+                              octets, no NUL. MOTE_YES is believed: then only dots are looked for. MOTE_NO stays, also
+                              after a scan: so it starts where others may change what is read (a file) */
     bool has_lf_lines;   /**< text of this platform: a lone LF is a line end and leaves as CRLF. Otherwise a lone LF
                               is refused (MOTE_ERR_CONTENT), as a lone CR always is */
     bool is_stable;      /**< the pieces stay unchanged until the stream is closed (flash, a mapped file): not copied */

@@ -124,6 +124,7 @@ mote_status_t mote_posix_source_open(mote_posix_source_t *source, int fd)
     }
     if (S_ISREG(info.st_mode) && lseek(fd, 0, SEEK_CUR) == 0) {
         source->size = info.st_size;
+        source->source.is_canonical = MOTE_NO; /* others may write to it between two readings */
         return MOTE_OK;
     }
     return keep(source, fd) ? MOTE_OK : MOTE_ERR_SOURCE;
@@ -145,6 +146,7 @@ mote_status_t mote_posix_map(mote_memory_source_t *memory, int fd)
 
     mote_memory_source_init(memory, mote_span(NULL, 0));
     memory->source.has_lf_lines = true;
+    memory->source.is_canonical = MOTE_NO; /* others may write to the file between two readings */
     memory->source.is_stable = true;
     if (fstat(fd, &info) != 0) {
         return MOTE_ERR_SOURCE;

@@ -96,12 +96,18 @@ class Lines(Case):
         self.assertEqual(second["address"], '"o\\"ps"@example.net')
 
     def test_result_that_cannot_be_written(self):
-        with serve() as peer, open("/dev/full", "w") as full:
-            done = subprocess.run([PROGRAM, "send", "-C", "/dev/null", *FROM, "ops@example.net",
-                                   *(w for o in self.relay(peer) for w in ("-o", o))], input=b"Subject: x\n\nx\n", stdout=full,
-                                  stderr=subprocess.PIPE, timeout=30)
-        self.assertEqual(done.returncode, 74)
-        self.assertIn(b"writing the result", done.stderr)
+        """The mail has left: the verdict stands, in the exit code, and whoever repeats by it does so rightly."""
+        reader, writer = os.pipe()
+        os.close(reader)
+        for target in (os.open("/dev/full", os.O_WRONLY), writer):
+            for replies, code in (({}, 0), ({"RCPT": "550 5.1.1 no"}, 67)):
+                with serve(replies) as peer:
+                    done = subprocess.run([PROGRAM, "send", "-C", "/dev/null", *FROM, "ops@example.net",
+                                           *(w for o in self.relay(peer) for w in ("-o", o))], input=b"Subject: x\n\nx\n", stdout=target,
+                                          stderr=subprocess.PIPE, timeout=30)
+                self.assertEqual(done.returncode, code)
+                self.assertIn(b"writing the result", done.stderr)
+            os.close(target)
 
     def test_message_that_is_shorter_than_it_was(self):  # SMTP-56
         path = self.write("message", b"Subject: x\n\n" + b"a line of the message\n" * 100000)

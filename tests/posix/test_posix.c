@@ -309,6 +309,30 @@ static void sources(void **state)
     assert_int_equal(mote_posix_source_open(&source, -1), MOTE_ERR_SOURCE);
 }
 
+/* A file that is written to between the scan and the sending does not leave unchecked. */
+static void file_changed_since(void **state)
+{
+    static mote_posix_source_t source;
+    char path[] = "/tmp/mailmote-source-XXXXXX";
+    int fd = mkstemp(path);
+    mote_body_t body;
+    mote_span_t stretch;
+    bool is_stable;
+
+    (void)state;
+    unlink(path);
+    assert_int_equal(write(fd, "one\r\ntwo\r\n", 10), 10);
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    assert_int_equal(mote_posix_source_open(&source, fd), MOTE_OK);
+    memset(&body, 0, sizeof body);
+    assert_int_equal(mote_body_scan(&body, &source.source, NULL), MOTE_OK);
+    assert_int_equal(pwrite(fd, "x", 1, 3), 1);
+    mote_body_start(&body, &source.source, MOTE_BODY_STUFFS_DOTS);
+    assert_int_equal(mote_body_next(&body, &stretch, &is_stable), MOTE_ERR_CONTENT);
+    mote_posix_source_close(&source);
+    close(fd);
+}
+
 static void maps(void **state)
 {
     static mote_memory_source_t memory;
@@ -469,7 +493,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(resolv_conf), cmocka_unit_test(streams),          cmocka_unit_test(ends),
         cmocka_unit_test(datagrams),   cmocka_unit_test(sources),          cmocka_unit_test(many_in_one_loop),
-        cmocka_unit_test(randomness),  cmocka_unit_test(refusal_of_the_server_before), cmocka_unit_test(maps),
+        cmocka_unit_test(randomness),  cmocka_unit_test(refusal_of_the_server_before), cmocka_unit_test(file_changed_since), cmocka_unit_test(maps),
         cmocka_unit_test(a_next_mail),
     };
     (void)signal(SIGCHLD, SIG_IGN);

@@ -432,13 +432,35 @@ static void sizes_beyond(void **state)
     }
 }
 
+/* What others may write to is looked at again as it leaves, and only as the lines it was scanned as. */
+static void changed_since(void **state)
+{
+    char text[] = "one\r\ntwo\r\n";
+    uint8_t out[64];
+    size_t size;
+    mote_memory_source_t memory;
+    mote_body_t body;
+
+    (void)state;
+    mote_memory_source_init(&memory, mote_span_text(text));
+    memory.source.is_canonical = MOTE_NO;
+    memory.source.has_lf_lines = true;
+    memset(&body, 0, sizeof body);
+    assert_int_equal(mote_body_scan(&body, &memory.source, NULL), MOTE_OK);
+    assert_int_equal(memory.source.is_canonical, MOTE_NO);
+    assert_int_equal(read_body(&memory.source, STUFF, out, &size), MOTE_CLOSED);
+    text[3] = 'x'; /* "onex\ntwo" */
+    assert_int_equal(read_body(&memory.source, STUFF, out, &size), MOTE_ERR_CONTENT);
+    assert_int_equal(size, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_split), cmocka_unit_test(scans),   cmocka_unit_test(long_lines),
         cmocka_unit_test(empty_pieces), cmocka_unit_test(canonical_lf_lines), cmocka_unit_test(cr_at_a_window), cmocka_unit_test(sizes_beyond),
         cmocka_unit_test(windows),     cmocka_unit_test(refused_line_is_told), cmocka_unit_test(failing_source),
-        cmocka_unit_test(facts),
+        cmocka_unit_test(facts),       cmocka_unit_test(changed_since),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

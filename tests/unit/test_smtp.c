@@ -553,6 +553,29 @@ static void greeted(void **state)
     assert_true(mote_smtp_was_greeted(&world.smtp));
 }
 
+/* A 220 before STARTTLS has left whole is no reply to it: the rest would be taken for the handshake. */
+static void secure_half_said(void **state)
+{
+    world_t world;
+    mote_span_t bytes;
+    unsigned flags;
+
+    (void)state;
+    for (size_t taken = 0; taken <= 10; taken++) {
+        set_up(&world);
+        world.hop.tls = MOTE_TLS_REQUIRED;
+        start(&world);
+        hear(&world, "220 mx\r\n");
+        (void)speak(&world);
+        hear(&world, "250-mx\r\n250 STARTTLS\r\n");
+        assert_int_equal(mote_smtp_output(&world.smtp, 0, &bytes, &flags), MOTE_OK);
+        assert_int_equal(bytes.size, 10);
+        mote_smtp_sent(&world.smtp, taken, 0);
+        hear(&world, "220 go\r\n");
+        assert_int_equal(mote_smtp_state(&world.smtp), taken == 10 ? MOTE_SMTP_AWAIT_SECURE : MOTE_SMTP_ENDED);
+    }
+}
+
 /* PORT-13: after its end a session neither takes nor says anything, whatever is called. */
 static void ended(void **state)
 {
@@ -587,6 +610,7 @@ int main(void)
         cmocka_unit_test(refused_in_mid_command),
         cmocka_unit_test(words),        cmocka_unit_test(source_waits), cmocka_unit_test(stretches), cmocka_unit_test(others),
         cmocka_unit_test(states),       cmocka_unit_test(greeted),     cmocka_unit_test(ended),
+        cmocka_unit_test(secure_half_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

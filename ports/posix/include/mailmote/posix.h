@@ -93,8 +93,8 @@ typedef struct mote_posix_source {
 } mote_posix_source_t;
 
 /**
- * Opens a source. The descriptor is borrowed until close. Traits are unknown; has_lf_lines is set: this is text
- * of this platform.
+ * Opens a source. The descriptor is borrowed until close. has_lf_lines is set: this is text of this
+ * platform. A file is checked anew as it leaves, for others may write to it (is_canonical MOTE_NO); other traits are unknown.
  *
  * @return MOTE_OK, MOTE_ERR_SOURCE (see errno)
  */
@@ -103,8 +103,8 @@ void mote_posix_source_close(mote_posix_source_t *source);
 
 /**
  * A regular file mapped into memory: large pieces, nothing copied here. Only for files that nobody cuts short while the
- * delivery runs: a read behind their end is a SIGBUS. The descriptor may be closed afterwards. Traits are unknown;
- * has_lf_lines and is_stable are set.
+ * delivery runs: a read behind their end is a SIGBUS. The descriptor may be closed afterwards. has_lf_lines and
+ * is_stable are set, is_canonical is MOTE_NO as above, other traits are unknown.
  *
  * @return MOTE_OK, MOTE_ERR_SOURCE (see errno; EINVAL: not a regular file)
  */
