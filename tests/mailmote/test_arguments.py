@@ -22,7 +22,8 @@ class Arguments(Case):
         for words, said in (((), "usage"),
                             (("deliver",), "no such command: deliver"),
                             (("send", *SENDER), "no recipient"),
-                            (("send", "ops@example.net"), "no sender"),
+                            (("send", "ops@example.net"), "no sender"),  # MSG-21: never the null one by itself
+                            (("send", "-t"), "no sender"),
                             (("send", *SENDER, "--frobnicate", "ops@example.net"), "--frobnicate"),
                             (("send", *SENDER, "-z", "ops@example.net"), "'z'"),
                             (("send", "ops@example.net", "-f"), "'f'"),

@@ -22,3 +22,10 @@ class Manual(Case):
         page = (TOP / "docs/mailmote.1").read_text()
         for option in re.findall(r"--([a-z]+)", self.run_program("--help", config=None).out):
             self.assertIn("Fl -%s" % option, page)
+
+    def test_identity_advice(self):  # MSG-42
+        page = (TOP / "README.md").read_text()
+        page = page[page.index("## Relay or MX?"):]
+        page = page[:page.index("\n## ", 5)]
+        for word in ("null MX", "SPF", "DKIM", "DMARC", "aligned", "reverse DNS", "port 25", "somebody reads"):
+            self.assertIn(word, page)

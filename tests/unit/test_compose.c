@@ -146,7 +146,7 @@ static const struct {
     const char *text;
     size_t size;
     const char *body; /* header of the part, and what follows */
-} texts[] = { /* MSG-23 to MSG-29; DKIM-7: 7 bits, whatever was given */
+} texts[] = { /* MSG-23 to MSG-29; DKIM-7: 7 bits, whatever was given; SMTP-54: one empty line */
 #define ROW(name, text, body) { name, text, sizeof(text) - 1, body }
     ROW("nothing", "", TEXT_7BIT),
     ROW("a line", "hello\n", TEXT_7BIT "hello\r\n"),
@@ -239,7 +239,7 @@ static void text_in_pieces(void **state)
 #define RELATED(type) "Content-Type: multipart/related;\r\n type=\"" type "\";\r\n boundary=\"=_r" SEED "\"\r\n"
 #define ALTERNATIVE "Content-Type: multipart/alternative;\r\n boundary=\"=_a" SEED "\"\r\n"
 
-/* MSG-30 to MSG-33. t, h, i, a: text, HTML, inline, attachment. */
+/* MSG-30 to MSG-33; SMTP-54: one empty line behind the header, also where nothing follows. t, h, i, a: text, HTML, inline, attachment. */
 static void trees(void **state)
 {
     static const struct {
