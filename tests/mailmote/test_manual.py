@@ -29,3 +29,14 @@ class Manual(Case):
         page = page[:page.index("\n## ", 5)]
         for word in ("null MX", "SPF", "DKIM", "DMARC", "aligned", "reverse DNS", "port 25", "somebody reads"):
             self.assertIn(word, page)
+
+    def test_example(self):
+        """What the README shows of examples/alert stands in it, line by line."""
+        page = (TOP / "README.md").read_text()
+        shown = page[page.index("```c\n") + 5:]
+        lines = [line.strip() for line in shown[:shown.index("```")].splitlines() if line != "..."]
+        rest = (TOP / "examples/alert/alert.c").read_text()
+        self.assertGreater(len(lines), 5)
+        for line in lines:
+            self.assertIn(line, rest)
+            rest = rest[rest.index(line) + len(line):]
