@@ -227,6 +227,7 @@ static int limit_fragments(mbedtls_ssl_config *config, uint16_t bytes)
    built without is not there to be set. */
 static void allow_resuming(mbedtls_ssl_config *config, bool keeps)
 {
+    (void)config;
     (void)keeps;
 #if defined(MBEDTLS_SSL_PROTO_TLS1_3)
     mbedtls_ssl_conf_tls13_key_exchange_modes(config, keeps

@@ -30,7 +30,7 @@ typedef struct mote_mbedtls_keeper {
     int (*resume)(mote_mbedtls_t *tls);
     /** Notes until when a certificate of the chain is valid: a session is no longer of use than that. */
     void (*note_end)(mote_mbedtls_t *tls, const mbedtls_x509_crt *certificate);
-    /** After the handshake: keeps the session, or forgets the one that was spent. */
+    /** After the handshake: keeps the session, or forgets the one that was of no use. */
     void (*settle)(mote_mbedtls_t *tls, bool has_failed);
     /** A ticket of TLS 1.3 has come: keeps it. */
     void (*keep)(mote_mbedtls_t *tls);

@@ -177,8 +177,8 @@ static bool is_past(const kept_t *kept)
 {
     uint64_t now = now_s();
 
-    return now < kept->proof.made_s || now - kept->proof.made_s >= SESSION_S || now + 1 > kept->ticket_end_s ||
-           mbedtls_x509_time_is_past(&kept->proof.end) != 0;
+    return now < kept->proof.made_s || now - kept->proof.made_s >= SESSION_S ||
+           now + 1 > kept->ticket_end_s || mbedtls_x509_time_is_past(&kept->proof.end) != 0;
 }
 
 static bool is_whole(const mote_mbedtls_t *tls, kept_t *kept)
@@ -218,19 +218,20 @@ static int resume(mote_mbedtls_t *tls)
 
 /* ---- what the handshake came to ---- */
 
-/* What was kept is spent when it has failed, and in TLS 1.3 (RFC 8446 C.4: a ticket is used once); there a new one comes
-   later. In TLS 1.2 the one of a full handshake stays until its time is over. */
+/* What was kept is of no more use when it was refused, or was part of a failure. In TLS 1.2 the new session has come within
+   the handshake, in TLS 1.3 tickets come later. One that was taken stays until its time is over: RFC 8446 C.4 would use each
+   ticket once, lest an observer sees who comes again, but Postfix gives no second one, and who mails to its relay from the
+   same address is known by that. */
 static void settle(mote_mbedtls_t *tls, bool has_failed)
 {
-    bool is_1_3 = !has_failed && mbedtls_ssl_get_version_number(&tls->ssl) == MBEDTLS_SSL_VERSION_TLS1_3;
-
-    if (tls->has_offered && (has_failed || is_1_3)) {
+    if (tls->has_offered && (has_failed || tls->has_fresh_proof)) {
         forget(tls);
     }
-    if (tls->has_fresh_proof) {
-        tls->proof.made_s = now_s();
+    if (has_failed || !tls->has_fresh_proof) {
+        return;
     }
-    if (!has_failed && !is_1_3 && tls->has_fresh_proof) {
+    tls->proof.made_s = now_s();
+    if (mbedtls_ssl_get_version_number(&tls->ssl) == MBEDTLS_SSL_VERSION_TLS1_2) {
         keep(tls);
     }
 }

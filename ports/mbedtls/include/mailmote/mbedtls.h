@@ -203,7 +203,8 @@ void mote_mbedtls_init(mote_mbedtls_t *tls, mote_mbedtls_shared_t *shared, const
  *
  * Kept is one session, whose certificate was verified; it is offered again only under a policy that verifies, to the
  * same name and port, with the same trusted CAs, for a week after the certificate was verified, while that is valid, and
- * as long as the server said. In TLS 1.3 it is offered once. The clock must be set. The server may refuse it: a full
+ * as long as the server said. A ticket of TLS 1.3 may be offered more than once (RFC 8446 C.4 advises
+ * against it for the sake of privacy). The clock must be set. The server may refuse it: a full
  * handshake follows on the same connection. (Only one that has changed to another version of TLS since ends that one
  * attempt: the session is forgotten, the next attempt begins anew.) The result's words end with "resumed" where it was taken.
  *
