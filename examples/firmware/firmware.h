@@ -2,7 +2,9 @@
 #ifndef FIRMWARE_H
 #define FIRMWARE_H
 
-#include <mailmote/resolver.h>
+#include "settings.h"
+
+#include <mailmote/lwip.h>
 
 #include <stdint.h>
 
@@ -10,7 +12,8 @@
 unsigned stack_used(void);
 unsigned stack_size(void);
 unsigned static_bytes(void);
-void firmware_assert(const char *what);
+uint32_t microseconds(void); /* since reset, wraps */
+void firmware_assert(void);
 
 /* semihosting.c: what a debugger or QEMU gives, where a product has parts of its own */
 __attribute__((noreturn)) void firmware_exit(int code);
@@ -19,13 +22,19 @@ uint32_t host_time(void);
 size_t host_read(const char *path, uint8_t *room, size_t capacity);
 size_t host_arguments(char *room, size_t capacity);
 
+/* clock.c */
+void clock_set(bool is_set);
+uint32_t clock_now(void); /* seconds since 1970, or 0: not set */
+
 /* memory.c: mbedTLS's arena, clock and random source */
 void memory_start(unsigned limit); /* of the arena, in bytes; 0: all of it */
-void memory_set_clock(bool is_set);
-uint32_t memory_clock(void); /* seconds since 1970, or 0: not set */
 unsigned arena_peak(void);
 unsigned arena_used(void);
 unsigned arena_size(void);
+
+/* tls.c, or no_tls.c where the build leaves TLS out (then the arena is nothing) */
+void tls_start(const settings_t *settings);
+void tls_wrap(mote_lwip_run_t *run); /* lays TLS over a run that has been set up */
 
 /* main.c: returns the exit code */
 int firmware_run(void);

@@ -7,7 +7,6 @@
 
 #include <mailmote/compose.h>
 #include <mailmote/lwip.h>
-#include <mailmote/mbedtls.h>
 
 #include "lwip/dhcp.h"
 #include "lwip/etharp.h"
@@ -28,9 +27,6 @@ static unsigned mail_count;
 /* ---- what a delivery needs: all of it static ---- */
 
 static mote_lwip_run_t run;
-static mote_mbedtls_shared_t trust;
-static mote_mbedtls_t tls;
-static uint8_t tls_input[512];
 static uint8_t dns_tcp[DNS_TCP_BYTES];
 static mote_endpoint_t name_servers[DNS_MAX_SERVERS];
 static mote_dns_settings_t dns = { .servers = name_servers, .udp_bytes = 512, .tcp_buffer = dns_tcp, .tcp_capacity = DNS_TCP_BYTES };
@@ -50,7 +46,7 @@ static mote_status_t give_credentials(void *self, const mote_hop_t *hop, mote_cr
 }
 
 static mote_hop_t mx = { .port = 25, .tls = MOTE_TLS_OPPORTUNISTIC };
-static mote_hop_t relay = { .tls = MOTE_TLS_VERIFIED, .mechanisms = MOTE_AUTH_PLAIN | MOTE_AUTH_LOGIN, .credentials = give_credentials };
+static mote_hop_t relay = { .tls = MOTE_FEATURE_TLS ? MOTE_TLS_VERIFIED : MOTE_TLS_NONE, .credentials = give_credentials };
 static mote_route_t route = { .hop_count = 1 };
 static mote_settings_t mote_settings = { .routes = &route, .route_count = 1 };
 
@@ -62,17 +58,17 @@ static void end(mote_lwip_run_t *ended)
 
 /* ---- the loop ---- */
 
-static void turn(void *unused)
-{
-    (void)unused;
-    board_poll(&ethernet);
-}
+static uint32_t slept_us;
 
 static void wait_for_something(void)
 {
+    uint32_t since_us;
+
     board_poll(&ethernet);
     sys_check_timeouts();
+    since_us = microseconds();
     board_sleep();
+    slept_us += microseconds() - since_us;
 }
 
 uint32_t firmware_random(void)
@@ -111,21 +107,9 @@ static void start_network(void)
     (void)dhcp_start(&ethernet);
 }
 
-static void start_tls(void)
-{
-    memory_start(settings.arena);
-    memory_set_clock(settings.has_clock);
-    mote_mbedtls_shared_init(&trust);
-    trust.session_limit = 1;
-    trust.between_steps = turn; /* a handshake takes seconds on a small device: frames are taken in between */
-    if (settings.ca.size > 0) {
-        (void)mote_mbedtls_add_ca_in_place(&trust, settings.ca);
-    }
-}
-
 /* ---- alerts ---- */
 
-static void tell_verdict(const char *way, uint32_t begun_ms)
+static void tell_verdict(const char *way, uint32_t begun_us)
 {
     console_text(way);
     console_text(": ");
@@ -140,23 +124,24 @@ static void tell_verdict(const char *way, uint32_t begun_ms)
     console_number(recipient.report.code);
     console_text(" ");
     console_span(mote_buffer_span(&recipient.text));
-    console_line(", ", sys_now() - begun_ms, " ms");
+    console_text(", ");
+    console_number((microseconds() - begun_us) / 1000);
+    console_line(" ms, awake ", (microseconds() - begun_us - slept_us) / 1000, " ms");
 }
 
 static void send_alert(const char *way, mote_source_t *message)
 {
-    uint32_t begun_ms = sys_now();
+    uint32_t begun_us = microseconds();
     mote_status_t status;
 
     mote_lwip_run_init(&run, (mote_random_t){ host_random, NULL });
-    mote_mbedtls_init(&tls, &trust, &mote_lwip_port, &run.lwip, tls_input, sizeof tls_input);
-    run.port = &mote_mbedtls_port;
-    run.self = &tls;
+    tls_wrap(&run);
     run.ended = end;
     mail.source = message;
     mail.reverse_path = settings.from;
     recipient.address = settings.to;
     has_ended = false;
+    slept_us = 0;
     mail_count++;
     status = mote_lwip_start(&run, &mote_settings, &dns, &mail);
     if (status != MOTE_OK) {
@@ -170,7 +155,7 @@ static void send_alert(const char *way, mote_source_t *message)
         wait_for_something();
     }
     accepted_count += recipient.verdict == MOTE_VERDICT_ACCEPTED;
-    tell_verdict(way, begun_ms);
+    tell_verdict(way, begun_us);
 }
 
 /* Words in flash, sent from where they lie. */
@@ -207,7 +192,7 @@ static mote_source_t *alert_with_log(void)
     message.from = (mote_name_addrs_t){ &from, 1 };
     message.to = (mote_name_addrs_t){ &to, 1 };
     message.subject = mote_span_text("Pump 7: flow below 2 \xC2\xB5l/s");
-    message.date_s = memory_clock();
+    message.date_s = clock_now();
     message.zone_minutes = MOTE_ZONE_UNKNOWN;
     message.fields = &mark;
     message.field_count = 1;
@@ -220,14 +205,19 @@ static mote_source_t *alert_with_log(void)
     return &compose.source;
 }
 
-static void send_both(void)
+static void send_by_mx(void)
 {
-    mote_source_t *message;
-
     route.kind = MOTE_ROUTE_MX;
     route.hops = &mx;
     send_alert("MX", alert_in_flash());
-    if (settings.relay.size == 0) {
+}
+
+static void send_by_relay(void)
+{
+    mote_source_t *message = alert_with_log();
+
+    if (message == NULL) {
+        console_text("relay: the alert cannot be composed\n");
         return;
     }
     route.kind = MOTE_ROUTE_RELAY;
@@ -235,12 +225,18 @@ static void send_both(void)
     relay.host = settings.relay;
     relay.port = settings.relay_port;
     relay.implicit = settings.is_implicit;
-    message = alert_with_log();
-    if (message == NULL) {
-        console_text("relay: the alert cannot be composed\n");
-        return;
-    }
+    relay.mechanisms = settings.user.size > 0 ? MOTE_AUTH_PLAIN | MOTE_AUTH_LOGIN : 0;
     send_alert("relay", message);
+}
+
+static void send_alerts(void)
+{
+    if (MOTE_FEATURE_MX && settings.has_mx) {
+        send_by_mx();
+    }
+    if (FIRMWARE_RELAY && settings.relay.size > 0) {
+        send_by_relay();
+    }
 }
 
 /* One line that scripts/firmware reads. */
@@ -296,14 +292,15 @@ int firmware_run(void)
         return EXIT_NO_SETTINGS;
     }
     start_network();
-    start_tls();
+    clock_set(settings.has_clock);
+    tls_start(&settings);
     arena_before = arena_used();
     for (unsigned i = 0; i < settings.rounds; i++) {
         if (!wait_for_address()) {
             console_text("DHCP: no answer\n");
             return EXIT_NO_ADDRESS;
         }
-        send_both();
+        send_alerts();
     }
     settle();
     tell_marks();

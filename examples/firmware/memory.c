@@ -12,21 +12,9 @@
 #include <time.h>
 
 static unsigned char arena[ARENA_BYTES] __attribute__((aligned(8)));
-static uint32_t started_s; /* seconds since 1970 at reset; 0: the clock is not set */
-
-void memory_set_clock(bool is_set)
-{
-    started_s = is_set ? host_time() - sys_now() / 1000 : 0;
-}
-
-uint32_t memory_clock(void)
-{
-    return started_s != 0 ? started_s + sys_now() / 1000 : 0;
-}
-
 static mbedtls_time_t now(mbedtls_time_t *time)
 {
-    mbedtls_time_t seconds = (mbedtls_time_t)started_s + sys_now() / 1000;
+    mbedtls_time_t seconds = (mbedtls_time_t)clock_now();
 
     if (time != NULL) {
         *time = seconds;

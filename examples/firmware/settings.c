@@ -49,6 +49,8 @@ static bool set(settings_t *settings, mote_span_t key, mote_span_t value)
         settings->relay_port = read_number(value);
     } else if (mote_span_equals(key, mote_span_text("implicit"))) {
         settings->is_implicit = read_number(value) != 0;
+    } else if (mote_span_equals(key, mote_span_text("mx"))) {
+        settings->has_mx = read_number(value) != 0;
     } else if (mote_span_equals(key, mote_span_text("clock"))) {
         settings->has_clock = read_number(value) != 0;
     } else if (mote_span_equals(key, mote_span_text("arena"))) {
@@ -76,6 +78,7 @@ bool settings_read(settings_t *settings)
     memset(settings, 0, sizeof *settings);
     settings->relay_port = 587;
     settings->has_clock = true;
+    settings->has_mx = true;
     settings->rounds = 1;
     path = mote_span_slice(path, mote_span_find(path, ' ') + 1, path.size); /* behind the program's name */
     if (path.size == 0) {

@@ -7,6 +7,7 @@
 
 #define SYSTICK_CONTROL (*(volatile uint32_t *)0xE000E010)
 #define SYSTICK_RELOAD  (*(volatile uint32_t *)0xE000E014)
+#define SYSTICK_VALUE   (*(volatile uint32_t *)0xE000E018) /* counts down */
 #define FAULT_STATUS    (*(volatile uint32_t *)0xE000ED28)
 
 enum { INTERRUPT_COUNT = 48, PAINT = 0x5AFEC0DE };
@@ -63,11 +64,9 @@ static void unexpected(void)
     firmware_exit(98);
 }
 
-void firmware_assert(const char *what)
+void firmware_assert(void)
 {
-    console_text("lwIP: ");
-    console_text(what);
-    console_text("\n");
+    console_line("lwIP: assertion before ", (uint32_t)__builtin_return_address(0), " (see the map)");
     firmware_exit(97);
 }
 
@@ -90,6 +89,18 @@ unsigned stack_size(void)
 unsigned static_bytes(void)
 {
     return (unsigned)((bss_end - data_start) * sizeof *bss_end);
+}
+
+uint32_t microseconds(void)
+{
+    uint32_t ms;
+    uint32_t ticks;
+
+    do {
+        ms = sys_now();
+        ticks = SYSTICK_RELOAD - SYSTICK_VALUE;
+    } while (ms != sys_now());
+    return ms * 1000 + ticks * 1000 / (SYSTICK_RELOAD + 1);
 }
 
 void reset(void)

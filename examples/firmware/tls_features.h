@@ -1,4 +1,5 @@
-/* The TLS of a small device, apart from its platform: 1.2 and 1.3 as a client, RSA and ECDSA up to P-384, verified. */
+/* The TLS of a small device, apart from its platform: 1.2 and 1.3 as a client, RSA and ECDSA up to P-384, verified;
+   sessions can be resumed. Two switches leave something out: TLS_1_2_ALONE, TLS_NO_RESUMPTION. */
 #ifndef TLS_FEATURES_H
 #define TLS_FEATURES_H
 
@@ -6,11 +7,14 @@
 #define MBEDTLS_AES_C
 #define MBEDTLS_AES_ROM_TABLES
 #define MBEDTLS_AES_FEWER_TABLES
+#define MBEDTLS_BLOCK_CIPHER_NO_DECRYPT /* GCM needs none */
 #define MBEDTLS_GCM_C
 #define MBEDTLS_MD_C
 #define MBEDTLS_SHA256_C
 #define MBEDTLS_SHA384_C
 #define MBEDTLS_SHA512_C
+#define MBEDTLS_SHA256_SMALLER
+#define MBEDTLS_SHA512_SMALLER
 #define MBEDTLS_HKDF_C
 #define MBEDTLS_BIGNUM_C
 #define MBEDTLS_MPI_MAX_SIZE    512 /* RSA-4096 */
@@ -22,6 +26,7 @@
 #define MBEDTLS_PK_PARSE_C
 #define MBEDTLS_PK_WRITE_C
 #define MBEDTLS_RSA_C
+#define MBEDTLS_RSA_NO_CRT /* that is for private keys, of which there are none */
 #define MBEDTLS_PKCS1_V15
 #define MBEDTLS_PKCS1_V21
 #define MBEDTLS_ECP_C
@@ -39,16 +44,26 @@
 #define MBEDTLS_SSL_TLS_C
 #define MBEDTLS_SSL_CLI_C
 #define MBEDTLS_SSL_PROTO_TLS1_2
+#if !defined(TLS_1_2_ALONE)
 #define MBEDTLS_SSL_PROTO_TLS1_3
 #define MBEDTLS_SSL_TLS1_3_COMPATIBILITY_MODE
 #define MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL_ENABLED
+#endif
+#if !defined(TLS_NO_RESUMPTION)
+#define MBEDTLS_SSL_SESSION_TICKETS
+#if !defined(TLS_1_2_ALONE)
+#define MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_PSK_EPHEMERAL_ENABLED
+#endif
+#endif
 #define MBEDTLS_KEY_EXCHANGE_ECDHE_RSA_ENABLED
 #define MBEDTLS_KEY_EXCHANGE_ECDHE_ECDSA_ENABLED
 #define MBEDTLS_SSL_SERVER_NAME_INDICATION
 #define MBEDTLS_SSL_EXTENDED_MASTER_SECRET
 #define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE
 #define MBEDTLS_SSL_MAX_FRAGMENT_LENGTH
+#if !defined(TLS_1_2_ALONE)
 #define MBEDTLS_SSL_RECORD_SIZE_LIMIT
+#endif
 
 /* The largest handshake message, that with the server's chain, must fit the first: 4096 suits leaf and intermediate. */
 #define MBEDTLS_SSL_IN_CONTENT_LEN  4096

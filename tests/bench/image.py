@@ -4,8 +4,8 @@ import pathlib
 import re
 import sys
 
-PARTS = [("mailmote, core", r"libmote\.a\(mote_(?!mbedtls|tls_name)"), ("mailmote, lwIP port", r"libmote\.a\(lwip_"),
-         ("mailmote, TLS port", r"libmote\.a\(mote_(mbedtls|tls_name)"), ("lwIP", r"liblwip\.a"), ("mbedTLS", r"libmbedtls\.a"),
+PARTS = [("mailmote, core", r"libmote\w*\.a\(mote_(?!mbedtls|tls_name)"), ("mailmote, lwIP port", r"libmote\w*\.a\(lwip_"),
+         ("mailmote, TLS port", r"libmote\w*\.a\(mote_(mbedtls|tls_name)"), ("lwIP", r"liblwip\.a"), ("mbedTLS", r"libmbedtls\w*\.a"),
          ("C library, compiler", r"/(libc|libgcc|libm)\.a"), ("the application and its board", r"")]
 FLASH, RAM = re.compile(r"\.(text|rodata|vectors|ARM\.exidx)"), re.compile(r"\.(bss|COMMON)|COMMON")
 

@@ -1,4 +1,5 @@
 """The firmware in QEMU, against real servers: python3 tests/firmware/run.py [-v] [-k PATTERN]. Needs build/firmware.
+With --footprint: what each configuration costs (docs/footprint.md). Needs --target variants built too.
 
 QEMU's own network leads out of the device's namespace of tests/world: the board gets its address and name server by DHCP,
 and reaches the servers there.
@@ -29,19 +30,19 @@ class Firmware(unittest.TestCase):
             for mail in (W.folder / ("boxes-" + server)).glob("*/new/*"):
                 mail.unlink()
 
-    def run_board(self, board, network="user", to="ops@exim.example", ca="ca", limit=120, **settings):
+    def run_board(self, board, network="user", to="ops@exim.example", ca="ca", limit=120, image=None, qemu=(), **settings):
         """Runs a board: (exit code, console)."""
         words = {"from": "pump@example.net", "to": to, "user": world.USER, "password": world.PASSWORD, "ca": W.folder / (ca + ".der")}
         words.update(settings)
         path = W.folder / "firmware.conf"
         path.write_text("".join("%s %s\n" % (key, value) for key, value in words.items()))
-        done = W.on_device("qemu-system-arm", "-M", board, "-kernel", str(BUILD / (board + ".elf")), "-nographic", "-monitor", "none",
-                           "-serial", "stdio", "-nic", network, "-semihosting-config", "enable=on,target=native,arg=fw,arg=%s" % path,
+        done = W.on_device("qemu-system-arm", "-M", board, "-kernel", str(BUILD / ((image or board) + ".elf")), "-nographic", "-monitor", "none",
+                           "-serial", "stdio", "-nic", network, "-semihosting-config", "enable=on,target=native,arg=fw,arg=%s" % path, *qemu,
                            stdin=subprocess.DEVNULL, timeout=limit)
         console = done.stdout.decode("latin-1").replace("\r\n", "\n")
         found = re.search(r"^marks: board \S+ mails (\d+) accepted (\d+) stack (\d+) of \d+ arena (\d+) of \d+ mem (\d+) pbufs (\d+) "
                           r"static (\d+)$", console, re.M)
-        if found:
+        if found and not image:
             best = marks.setdefault(board, [0, 0, 0, 0, 0, 0, 0])
             for i, figure in enumerate(map(int, found.groups())):
                 best[i] = best[i] + figure if i < 2 else max(best[i], figure)
@@ -87,6 +88,16 @@ class Firmware(unittest.TestCase):
             self.assertIn("MX: accepted, final, ok, mx.postfix.example: 250", console)
             self.assertIn("relay: accepted, final, ok, smtp.example.net: 250", console)
             self.assertEqual(code, 0, console)
+
+    def test_resumption(self):
+        """A second mail to the relay begins without certificates, in TLS 1.3 and 1.2: the relay says so."""
+        for board in self.each_board(BOARDS[:1]):
+            for settings in ({"port": 465, "implicit": 1}, {"port": 2512}, {"port": 2513}):
+                with self.subTest(settings=settings):
+                    before = reused_sessions()
+                    code, console = self.run_board(board, relay="submission.example.net", rounds=3, mx=0, **settings)
+                    self.assertEqual((code, console.count("relay: accepted")), (0, 3), console)
+                    self.assertEqual(reused_sessions() - before, 2)
 
     def test_many_rounds(self):
         """Nothing is left behind, and the last round is as the first."""
@@ -146,10 +157,42 @@ class Firmware(unittest.TestCase):
             self.assertEqual((code, "DHCP: no answer" in console), (2, True), console)
 
 
+def reused_sessions():
+    time.sleep(0.3)  # Postfix writes its log by a process of its own
+    log = W.folder / "postfix/postfix.log"
+    return log.read_text().count("Reusing old session") if log.exists() else 0
+
+
 def sizes(board):
     done = subprocess.run(["arm-none-eabi-size", str(BUILD / (board + ".elf"))], check=True, stdout=subprocess.PIPE)
     text, data, _ = map(int, done.stdout.split(b"\n")[1].split()[:3])
     return text + data
+
+
+# What less of the firmware costs: images of `--target variants`, what each is told, and in words.
+RELAY = {"relay": "submission.example.net", "port": 465, "implicit": 1}
+FOOTPRINT = [("-mx", "MX only, no TLS", {}), ("-plain", "relay, in the clear", {"relay": "mx.exim.example", "port": 25, "user": ""}),
+             ("-tls12", "relay, TLS 1.2", RELAY), ("-tls13", "relay, TLS 1.2 and 1.3", RELAY),
+             ("-resumed", "the same, sessions resumed", {"rounds": 3, **RELAY}),
+             ("-resumed", "the same, but the relay has TLS 1.2", {"rounds": 3, "relay": RELAY["relay"], "port": 2512}),
+             ("", "MX, and relay as above", {"rounds": 2, **RELAY})]
+COUNTED = ("-icount", "shift=6,sleep=off")  # each instruction takes 64 ns of the device's time
+
+
+def footprint():
+    """Prints the table of docs/footprint.md, from images that deliver."""
+    device, board = Firmware(), BOARDS[0]
+    print("| %s | flash | static RAM | stack | arena | each mail, million instructions |\n|---|---|---|---|---|---|" % board)
+    for variant, words, settings in FOOTPRINT:
+        code, console = device.run_board(board, image=board + variant, qemu=COUNTED, **settings)
+        assert code == 0, console
+        stack, arena, arena_size, static = map(int, re.search(r" stack (\d+) of \d+ arena (\d+) of (\d+) .* static (\d+)", console).groups())
+        times = re.findall(r"^(?:MX|relay): .* awake (\d+) ms$", console, re.M)
+        print("| %s | %d | %d | %d | %s | %s |" % (words, sizes(board + variant), static - arena_size, stack, arena or "none",
+                                               ", ".join("%.1f" % (int(ms) / 64) for ms in times)))
+    ram = static - arena_size + stack + arena
+    print("\nBudget of all of it, 160 KB of flash and 52 KB of RAM: %d and %d, %s." % (
+        sizes(board), ram, "held" if sizes(board) <= 160000 and ram <= 52000 else "missed"))
 
 
 def sum_up():
@@ -173,9 +216,13 @@ if __name__ == "__main__":
                      str(W.folder / (name + ".der")))
         W.start_postfix()
         W.start_exim()
-        done = unittest.main(exit=False).result
-        if marks:
-            sum_up()
+        if "--footprint" in sys.argv:
+            footprint()
+            is_good = True
+        else:
+            is_good = unittest.main(exit=False).result.wasSuccessful()
+            if marks:
+                sum_up()
     finally:
         W.stop()
-    sys.exit(not done.wasSuccessful())
+    sys.exit(not is_good)

@@ -349,7 +349,7 @@ class World:
     @staticmethod
     def _submission(port, *more):
         """A service of master.cf that takes mail from those who have a password, and passes it on to anywhere."""
-        settings = ["smtpd_tls_security_level=encrypt", "smtpd_sasl_auth_enable=yes", "smtpd_sasl_security_options=noanonymous",
+        settings = ["smtpd_tls_security_level=encrypt", "smtpd_tls_loglevel=2", "smtpd_sasl_auth_enable=yes", "smtpd_sasl_security_options=noanonymous",
                     "smtpd_recipient_restrictions=permit_sasl_authenticated,reject", *more]
         return "%d inet n - n - - smtpd\n" % port + "".join("  -o %s\n" % setting for setting in settings)
 
