@@ -73,7 +73,8 @@ typedef struct mote_port {
 
     /**
      * Connects; called again with the same peer while MOTE_PENDING. MOTE_OK when connected, or an error by cause
-     * (then the stream is closed).
+     * (then the stream is closed). Called on a stream that has been connected, whether it lives or has ended, it
+     * gives that up as abort does, and begins a new one.
      */
     mote_status_t (*connect)(void *self, const mote_endpoint_t *peer);
     /**

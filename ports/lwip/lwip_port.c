@@ -6,7 +6,7 @@
 /* Ports tried for a question before it is given up; FIRST_PORT: below are services'. */
 enum { BIND_COUNT = 8, FIRST_PORT = 1024 };
 
-enum { STREAM_CLOSED, STREAM_CONNECTING, STREAM_CONNECTED };
+enum { STREAM_CLOSED, STREAM_CONNECTING, STREAM_ESTABLISHED /* and connect has not said so yet */, STREAM_CONNECTED };
 
 static mote_status_t status_of(err_t error)
 {
@@ -281,7 +281,7 @@ static err_t on_connected(void *self, struct tcp_pcb *pcb, err_t error)
     mote_lwip_t *lwip = self;
 
     (void)pcb, (void)error; /* lwIP calls this for success alone */
-    lwip->state = STREAM_CONNECTED;
+    lwip->state = STREAM_ESTABLISHED;
     wake(lwip);
     return ERR_OK;
 }
@@ -407,6 +407,9 @@ static mote_status_t port_connect(void *self, const mote_endpoint_t *peer)
     mote_lwip_t *lwip = self;
     mote_status_t failure = (mote_status_t)lwip->failure;
 
+    if (lwip->state == STREAM_CONNECTED) {
+        port_abort(lwip); /* a stream that was connected before: a new one begins */
+    }
     if (lwip->state == STREAM_CLOSED) {
         return begin_connect(lwip, peer);
     }
@@ -414,7 +417,11 @@ static mote_status_t port_connect(void *self, const mote_endpoint_t *peer)
         (void)detach(lwip);
         return failure;
     }
-    return lwip->state == STREAM_CONNECTED ? MOTE_OK : MOTE_PENDING;
+    if (lwip->state == STREAM_CONNECTING) {
+        return MOTE_PENDING;
+    }
+    lwip->state = STREAM_CONNECTED;
+    return MOTE_OK;
 }
 
 /* Gives lwIP what it has room for. */

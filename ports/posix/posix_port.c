@@ -463,6 +463,17 @@ static void end_stream(mote_posix_t *posix)
     posix->start = 0;
 }
 
+static void stream_abort(void *self)
+{
+    mote_posix_t *posix = self;
+    struct linger now = { 1, 0 };
+
+    if (posix->stream_fd >= 0) {
+        (void)setsockopt(posix->stream_fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    }
+    end_stream(posix);
+}
+
 static mote_status_t fail_connect(mote_posix_t *posix, int error)
 {
     mote_status_t status = status_of(posix, error);
@@ -477,7 +488,7 @@ static mote_status_t begin_connect(mote_posix_t *posix, const mote_endpoint_t *p
     socklen_t size = to_sock_address(peer, &address);
     int on = 1;
 
-    end_stream(posix);
+    stream_abort(posix);
     posix->stream_fd = open_socket(address.any.sa_family, SOCK_STREAM);
     if (posix->stream_fd < 0) {
         return fail_connect(posix, errno);
@@ -608,17 +619,6 @@ static void stream_close(void *self)
         (void)shutdown(posix->stream_fd, SHUT_WR);
         for (unsigned i = 0; i < DRAIN_COUNT && recv(posix->stream_fd, posix->receive, sizeof posix->receive, 0) > 0; i++) {
         }
-    }
-    end_stream(posix);
-}
-
-static void stream_abort(void *self)
-{
-    mote_posix_t *posix = self;
-    struct linger now = { 1, 0 };
-
-    if (posix->stream_fd >= 0) {
-        (void)setsockopt(posix->stream_fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     }
     end_stream(posix);
 }

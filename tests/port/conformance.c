@@ -480,6 +480,37 @@ static const char *one_stream_after_another(const port_bench_t *bench)
     return NULL;
 }
 
+/* Connecting again without an end before it: the old stream lives, has ended, or was reset. Nothing of it is left. */
+static const char *connecting_again(const port_bench_t *bench)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        mote_status_t status;
+        mote_span_t bytes;
+
+        STEP(open_stream(bench));
+        STEP(let_say(bench, 1, 100));
+        if (i == 1) {
+            bench->end();
+        } else if (i == 2) {
+            bench->reset();
+        }
+        for (unsigned j = 0; j < 20; j++) {
+            bench->pass_time();
+        }
+        bench->listen();
+        STEP(connect(bench));
+        if (bench->policy != NULL) {
+            STEP(secure(bench));
+        }
+        STEP(lend(bench, &status, &bytes));
+        MUST(status == MOTE_PENDING, "connect: on a stream that was connected before, no new one begins");
+        STEP(send_all(bench, 100, 0));
+        STEP(let_say(bench, 7, 100));
+        STEP(take(bench, 7, 100, 10));
+    }
+    return NULL;
+}
+
 static const char *a_refused_connection(const port_bench_t *bench)
 {
     mote_status_t status;
@@ -628,6 +659,7 @@ const char *port_conformance(const port_bench_t *bench, const char **check)
         { "closing", closing },
         { "aborting", aborting },
         { "one stream after another", one_stream_after_another },
+        { "connecting again", connecting_again },
         { "a refused connection", a_refused_connection },
         { "questions", questions },
         { "ports", ports },

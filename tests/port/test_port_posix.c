@@ -68,6 +68,7 @@ static enum fault {
     ABORT_CLOSES,
     CLOSE_DOES_NOTHING,
     REFUSED_AS_UNREACHABLE,
+    CONNECTED_FOR_EVER,
     SAME_PORT,
     NEXT_PORT,
     SLOTS_SWAPPED,
@@ -99,7 +100,8 @@ static mote_status_t bad_own_address(void *self, mote_ip_t *ip)
 
 static mote_status_t bad_connect(void *self, const mote_endpoint_t *peer)
 {
-    mote_status_t status = mote_posix_port.connect(self, peer);
+    mote_status_t status =
+        fault == CONNECTED_FOR_EVER && posix.is_connected ? MOTE_OK : mote_posix_port.connect(self, peer);
 
     return fault == REFUSED_AS_UNREACHABLE && status == MOTE_ERR_REFUSED ? MOTE_ERR_UNREACHABLE : status;
 }
