@@ -311,6 +311,13 @@ static void clear_recipient(mote_recipient_t *recipient)
     memset(&recipient->verdict, 0, sizeof *recipient - offsetof(mote_recipient_t, verdict)); /* to the end: all ours */
 }
 
+/* Whether another spelling may be all that differs: only quoted strings and literals have several. */
+static bool may_be_same(mote_span_t a, mote_span_t b)
+{
+    return a.size > 0 && (a.data[0] == '"' || b.data[0] == '"' || a.data[a.size - 1] == ']' ||
+                          mote_span_equals_ignoring_case(a, b));
+}
+
 /* The same mailbox named twice gets one copy (RFC 5321 2.4). Returns the first of its kind. */
 static mote_recipient_t *first_of(const mote_mail_t *mail, mote_recipient_t *recipient)
 {
@@ -319,7 +326,8 @@ static mote_recipient_t *first_of(const mote_mail_t *mail, mote_recipient_t *rec
     mote_address_t earlier;
 
     (void)mote_address_parse(recipient->address, &address);
-    while (first != recipient && (mote_address_parse(first->address, &earlier) != MOTE_OK ||
+    while (first != recipient && (!may_be_same(first->address, recipient->address) ||
+                                  mote_address_parse(first->address, &earlier) != MOTE_OK ||
                                   !mote_address_equals(&earlier, &address))) {
         first++;
     }

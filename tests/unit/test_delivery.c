@@ -886,6 +886,34 @@ static void reports(void **state)
     assert_string_equal(mote_verdict_text((mote_verdict_t)9), "unknown");
 }
 
+/* RFC 5321 2.4: which are one mailbox, however they are spelt. */
+static void the_same_mailbox(void **state)
+{
+    static const struct {
+        const char *recipients;
+        bool is_same;
+    } rows[] = {
+        { "ops@a.example ops@A.EXAMPLE", true },
+        { "ops@a.example Ops@a.example", false },
+        { "ops@a.example opt@a.example", false },
+        { "ops@a.example \"ops\"@A.example", true },
+        { "\"ops\"@a.example ops@a.example", true },
+        { "\"o\\ps\"@a.example ops@a.example", true },
+        { "\"o@ps\"@a.example ops@a.example", false },
+        { "ops@[IPv6:2001:db8::1] ops@[IPv6:2001:DB8:0:0::1]", true },
+        { "ops@[IPv6:2001:db8::1] ops@[IPv6:2001:db8::2]", false },
+        { "postmaster Postmaster", true },
+        { "postmaster postmaster@a.example", false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        set_up("", NULL, 0, rows[i].recipients);
+        CHECK(start() == MOTE_OK, rows[i].recipients);
+        CHECK((bench.recipients[1].phase == MOTE_PHASE_DUPLICATE) == rows[i].is_same, rows[i].recipients);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -896,7 +924,7 @@ int main(void)
         cmocka_unit_test(postmaster_elsewhere), cmocka_unit_test(addresses_from_dns), cmocka_unit_test(no_questions),
         cmocka_unit_test(tls_that_is_not),  cmocka_unit_test(last_words),   cmocka_unit_test(octet_by_octet),
         cmocka_unit_test(literal_by_tls),   cmocka_unit_test(probe_everywhere), cmocka_unit_test(probe_of_two_domains),
-        cmocka_unit_test(settled_before_the_end),
+        cmocka_unit_test(settled_before_the_end), cmocka_unit_test(the_same_mailbox),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
