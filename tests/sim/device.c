@@ -167,15 +167,84 @@ static void draw_message(device_t *device)
 
 /* ---- the envelope ------------------------------------------------------------------------------------------------ */
 
+/* The address that a literal names. */
+bool literal_ip(const device_t *device, unsigned to, mote_ip_t *ip)
+{
+    static const mote_ip_t forbidden[FORBIDDEN_COUNT] = {
+        { MOTE_FAMILY_IPV4, { 127, 0, 0, 1 } }, { MOTE_FAMILY_IPV4, { 224, 0, 0, 1 } }, { MOTE_FAMILY_IPV6, { 0xFE, 0x80, [15] = 1 } },
+    };
+    unsigned host = (to - TO_LITERAL) / 2;
+
+    memset(ip, 0, sizeof *ip);
+    if (to < TO_LITERAL) {
+        return false;
+    }
+    if (to == TO_OURSELVES) {
+        *ip = device->own_address;
+    } else if (to >= TO_FORBIDDEN) {
+        *ip = forbidden[to - TO_FORBIDDEN];
+    } else if (to % 2 == 0) {
+        const mote_ip_t ipv4 = { MOTE_FAMILY_IPV4, { 93, (uint8_t)host, 0, 25 } };
+
+        *ip = ipv4;
+    } else {
+        const mote_ip_t ipv6 = { MOTE_FAMILY_IPV6, { 0x20, 1, 0x0d, 0xb8, 0, (uint8_t)host, [15] = 1 } };
+
+        *ip = ipv6;
+    }
+    return true;
+}
+
 /* Recipients with one key are served together. */
 uint8_t hop_of_recipient(const device_t *device, unsigned recipient)
 {
     uint8_t domain = device->domains[recipient];
 
-    if (domain < DOMAIN_COUNT && device->routes[2].kind == MOTE_ROUTE_RELAY) {
-        return DOMAIN_COUNT + 2;
+    if (domain == TO_OURSELVES && device->settings.own_address_count > 0) {
+        return TO_LOCAL;
+    }
+    if (domain != TO_LOCAL && domain != TO_RELAY && device->routes[2].kind == MOTE_ROUTE_RELAY) {
+        return TO_DEFAULT_RELAY;
     }
     return domain;
+}
+
+/* Nobody is asked, and no connection made: the address says enough (DNS-28, MX-22, MX-32). */
+bool is_refused(const device_t *device, unsigned recipient)
+{
+    uint8_t hop = hop_of_recipient(device, recipient);
+
+    return hop >= TO_UNASKED && (hop < TO_LITERAL || !device->settings.allows_literals || (hop >= TO_FORBIDDEN && hop < TO_OURSELVES));
+}
+
+/* What stands behind the '@'. Letters of a name come in any case. */
+static void write_domain(device_t *device, unsigned to, char *out, size_t capacity)
+{
+    static const char *const unasked[UNASKED_COUNT] = { "printer.local", "a.localhost", "x.y.invalid", "z.onion" };
+    mote_ip_t ip;
+
+    if (literal_ip(device, to, &ip)) {
+        if (ip.family == MOTE_FAMILY_IPV4) {
+            (void)snprintf(out, capacity, "[%u.%u.%u.%u]", ip.bytes[0], ip.bytes[1], ip.bytes[2], ip.bytes[3]);
+        } else {
+            size_t size = (size_t)snprintf(out, capacity, "[IPv6:");
+
+            for (unsigned i = 0; i < 8; i++) {
+                size += (size_t)snprintf(out + size, capacity - size, "%s%X", i > 0 ? ":" : "",
+                                         (unsigned)ip.bytes[2 * i] << 8 | ip.bytes[2 * i + 1]);
+            }
+            (void)snprintf(out + size, capacity - size, "]");
+        }
+        counts.literals++;
+        return;
+    }
+    (void)snprintf(out, capacity, "%s", to < DOMAIN_COUNT ? device->world->domains[to].name
+                                        : to == TO_LOCAL   ? "local.example"
+                                        : to == TO_RELAY   ? "relay.example"
+                                                           : unasked[to - TO_UNASKED]);
+    for (size_t i = 0; out[i] != '\0' && below(&device->rng, 6) == 0; i++) {
+        out[i] = (char)(out[i] >= 'a' && out[i] <= 'z' ? out[i] - 32 : out[i]);
+    }
 }
 
 static void draw_recipient(device_t *device, unsigned index)
@@ -184,8 +253,8 @@ static void draw_recipient(device_t *device, unsigned index)
                                           "l%060uong" };
     rng_t *rng = &device->rng;
     char local_part[72];
+    char domain[80];
     uint32_t luck = below(rng, 12);
-    const char *domain;
 
     (void)snprintf(local_part, sizeof local_part, shapes[luck < 5 ? luck : 0], index);
     luck = below(rng, 16);
@@ -193,23 +262,49 @@ static void draw_recipient(device_t *device, unsigned index)
     if (device->world->options.small != 0) {
         (void)snprintf(local_part, sizeof local_part, "user%u", index);
         device->domains[index] = 0;
-    } else if (luck == 0) {
-        device->domains[index] = DOMAIN_COUNT; /* local */
-    } else if (luck < 3) {
-        device->domains[index] = DOMAIN_COUNT + 1; /* by relay */
-    } else if (luck < 8 && index > 0) {
+    } else if (index > 0 && (luck < 6 || device->settings.tries_all_hosts)) {
         device->domains[index] = device->domains[index - 1];
+    } else if (luck == 6) {
+        device->domains[index] = TO_LOCAL;
+    } else if (luck < 9) {
+        device->domains[index] = TO_RELAY;
+    } else if (luck == 9) {
+        device->domains[index] = (uint8_t)(TO_UNASKED + below(rng, TO_COUNT - TO_UNASKED));
     }
-    domain = device->domains[index] < DOMAIN_COUNT ? device->world->domains[device->domains[index]].name
-             : device->domains[index] == DOMAIN_COUNT ? "local.example"
-                                                      : "relay.example";
-    (void)snprintf(device->addresses[index], ADDRESS_BYTES, "%.64s@%.15s", local_part, domain);
+    write_domain(device, device->domains[index], domain, sizeof domain);
+    (void)snprintf(device->addresses[index], ADDRESS_BYTES, "%s@%s", local_part, domain);
+    if (device->domains[index] == TO_LOCAL && index == 0 && below(rng, 3) == 0) {
+        (void)snprintf(device->addresses[index], ADDRESS_BYTES, "Postmaster");
+    }
     device->duplicates[index] = (uint8_t)index;
     if (index > 0 && below(rng, 24) == 0 && device->world->options.small == 0) {
         device->duplicates[index] = device->duplicates[index - 1];
         device->domains[index] = device->domains[index - 1];
         memcpy(device->addresses[index], device->addresses[index - 1], ADDRESS_BYTES);
     }
+}
+
+/* A mail is borrowed until the call that begins the next: two of them take turns. */
+static void take_slot(device_t *device)
+{
+    device->slot ^= 1;
+    device->recipients = device->mails[device->slot].recipients;
+    device->addresses = device->mails[device->slot].addresses;
+    memset(device->recipients, 0xA5, sizeof device->mails[0].recipients); /* what an earlier mail left there counts for nothing */
+}
+
+/* Room for a report of this recipient. */
+static void give_room(device_t *device, unsigned index)
+{
+    mote_recipient_t *recipient = &device->recipients[index];
+
+    recipient->address = mote_span_text(device->addresses[index]);
+    recipient->text.data = (uint8_t *)device->texts[index];
+    recipient->text.capacity = (uint16_t)below(&device->rng, 48);
+    recipient->host.data = (uint8_t *)device->hosts[index];
+    recipient->host.capacity = (uint16_t)below(&device->rng, 40);
+    memset(device->texts[index], 0x5A, sizeof device->texts[index]);
+    memset(device->hosts[index], 0x5A, sizeof device->hosts[index]);
 }
 
 static void draw_mail(device_t *device)
@@ -220,20 +315,10 @@ static void draw_mail(device_t *device)
     count = count < device->world->options.recipient_count ? count : device->world->options.recipient_count;
     count = device->world->options.small != 0 ? device->world->options.recipient_count : count;
     draw_message(device);
-    device->recipients = device->mails[device->mail_index % 2].recipients;
-    device->addresses = device->mails[device->mail_index % 2].addresses;
-    memset(device->mails[device->mail_index % 2].recipients, 0, sizeof device->mails[0].recipients);
+    take_slot(device);
     for (unsigned i = 0; i < count; i++) {
-        mote_recipient_t *recipient = &device->recipients[i];
-
         draw_recipient(device, i);
-        recipient->address = mote_span_text(device->addresses[i]);
-        recipient->text.data = (uint8_t *)device->texts[i];
-        recipient->text.capacity = (uint16_t)below(rng, 48);
-        recipient->host.data = (uint8_t *)device->hosts[i];
-        recipient->host.capacity = (uint16_t)below(rng, 40);
-        memset(device->texts[i], 0x5A, sizeof device->texts[i]);
-        memset(device->hosts[i], 0x5A, sizeof device->hosts[i]);
+        give_room(device, i);
     }
     (void)snprintf(device->reverse_path, sizeof device->reverse_path, "device%u@device.example", (unsigned)device->index);
     if (below(rng, 8) == 0) {
@@ -243,7 +328,34 @@ static void draw_mail(device_t *device)
     device->mail.recipients = device->recipients;
     device->mail.recipient_count = (uint16_t)count;
     device->mail.source = &device->source;
-    device->mails[device->mail_index % 2].mail = device->mail;
+    device->mails[device->slot].mail = device->mail;
+}
+
+/* The mail at hand once more, to those for whom it was too early: the same message from the same sender to the same
+   addresses (QUEUE-9). */
+static void draw_retry(device_t *device)
+{
+    const mote_recipient_t *before = device->recipients;
+    char (*addresses)[ADDRESS_BYTES] = device->addresses;
+    uint16_t count = 0;
+
+    take_slot(device);
+    for (unsigned i = 0; i < device->mail.recipient_count; i++) {
+        if (before[i].verdict == MOTE_VERDICT_TRANSIENT) {
+            memcpy(device->addresses[count], addresses[i], ADDRESS_BYTES);
+            device->domains[count] = device->domains[i];
+            device->duplicates[count] = 0;
+            while (strcmp(device->addresses[device->duplicates[count]], device->addresses[count]) != 0) {
+                device->duplicates[count]++;
+            }
+            give_room(device, count);
+            count++;
+        }
+    }
+    device->mail.recipients = device->recipients;
+    device->mail.recipient_count = count;
+    device->mails[device->slot].mail = device->mail;
+    counts.retries++;
 }
 
 /* ---- the mailbox ---------------------------------------------------------------------------------------------------- */
@@ -276,7 +388,7 @@ static mote_status_t box_begin(void *self, mote_span_t reverse_path, const mote_
     while (index < device->mail.recipient_count && recipient->local_part.data != (const uint8_t *)device->addresses[index]) {
         index++;
     }
-    if (index == device->mail.recipient_count || device->domains[index] != DOMAIN_COUNT ||
+    if (index == device->mail.recipient_count || hop_of_recipient(device, index) != TO_LOCAL ||
         !mote_span_equals(reverse_path, device->mail.reverse_path) || size != device->source.wire_size ||
         device->mailbox_step != BOX_CLOSED) {
         violate(device, "the mailbox is opened for somebody else, or twice");
@@ -287,6 +399,7 @@ static mote_status_t box_begin(void *self, mote_span_t reverse_path, const mote_
         device->mailbox_step = BOX_OPEN;
         device->mailbox_at = 0;
         device->is_mailbox_right = true;
+        device->witness.may[index] = device->settings.smtp.is_probe ? MAY_ACCEPT : device->witness.may[index];
     }
     return status;
 }
@@ -296,8 +409,8 @@ static mote_status_t box_put(void *self, mote_span_t bytes)
     device_t *device = self;
     mote_status_t status;
 
-    if (device->mailbox_step != BOX_OPEN) {
-        violate(device, "content for a mailbox that is closed");
+    if (device->mailbox_step != BOX_OPEN || device->settings.smtp.is_probe) {
+        violate(device, "content for a mailbox that is closed, or of a probe");
     }
     if (waits(device, FAULT_MAILBOX_WAITS)) {
         return MOTE_PENDING;
@@ -316,7 +429,7 @@ static mote_status_t box_commit(void *self)
     device_t *device = self;
     mote_status_t status;
 
-    if (device->mailbox_step != BOX_OPEN || device->is_bad) {
+    if (device->mailbox_step != BOX_OPEN || device->is_bad || device->settings.smtp.is_probe) {
         violate(device, "commit of nothing, or of what is not right");
     }
     if (waits(device, FAULT_MAILBOX_WAITS)) {
@@ -488,6 +601,9 @@ static void draw_settings(device_t *device)
     device->observer.self = device;
     settings->smtp.observer = below(rng, 2) == 0 ? &device->observer : NULL;
     settings->smtp.keeps_stream = below(rng, 3) == 0;
+    settings->smtp.is_probe = below(rng, 8) == 0 && device->world->options.small == 0;
+    settings->tries_all_hosts = settings->smtp.is_probe && below(rng, 2) == 0;
+    settings->allows_literals = below(rng, 2) == 0;
     draw_routes(device);
     draw_secrets(device);
     settings->routes = device->routes;
@@ -521,6 +637,9 @@ void init_device(world_t *world, device_t *device, uint16_t index)
     device->clock_offset = below(&device->rng, 2) == 0 ? UINT32_MAX - below(&device->rng, 600000) : (uint32_t)draw(&device->rng);
     device->latency_ms = below(&device->rng, 8) == 0 ? below(&device->rng, 2000) : 1 + below(&device->rng, 80);
     device->mail_index = world->options.first_mail;
+    device->attempt = 0;
+    device->slot = 0;
+    device->asked = -1;
     device->is_running = false;
     device->was_started = false;
     device->queued_ms = UINT64_MAX;
@@ -570,6 +689,18 @@ static void check_guards(device_t *device)
     }
 }
 
+/* Somebody's verdict is transient, and the application comes again later. */
+static bool wants_retry(device_t *device)
+{
+    bool is_transient = false;
+
+    for (unsigned i = 0; i < device->mail.recipient_count; i++) {
+        is_transient |= device->recipients[i].verdict == MOTE_VERDICT_TRANSIENT;
+    }
+    return is_transient && device->attempt + 1 < ATTEMPT_COUNT && !device->settings.smtp.is_probe && device->world->options.small == 0 &&
+           below(&device->rng, 2) == 0;
+}
+
 static void finish_mail(device_t *device)
 {
     rng_t *rng = &device->rng;
@@ -585,7 +716,13 @@ static void finish_mail(device_t *device)
             server_ends(device, END_FIN, 0);
         }
     }
-    device->mail_index++;
+    if (wants_retry(device)) {
+        device->attempt++;
+        gap_ms = 60000 + below(rng, 1800000);
+    } else {
+        device->attempt = 0;
+        device->mail_index++;
+    }
     add_event(device->world, device->world->now_ms + gap_ms, EVENT_START, device, 0, 0, 0);
 }
 
@@ -668,12 +805,16 @@ void on_start(device_t *device)
         device->is_done = true;
         return;
     }
-    device->rng.state = mix(mix(device->world->options.seed, 3 + device->index), device->mail_index);
+    device->rng.state = mix(mix(device->world->options.seed, 3 + device->index), device->mail_index + ((uint64_t)device->attempt << 32));
     witness_begins(device);
-    draw_mail(device);
-    mail = &device->mails[device->mail_index % 2].mail;
+    if (device->attempt == 0) {
+        draw_mail(device);
+    } else {
+        draw_retry(device);
+    }
+    mail = &device->mails[device->slot].mail;
     room.capacity = (uint16_t)(MOTE_ROOM_BYTES + below(&device->rng, (uint32_t)(sizeof device->guarded->room - MOTE_ROOM_BYTES)));
-    tell(device, "device %u, mail %u", (unsigned)device->index, (unsigned)device->mail_index);
+    tell(device, "device %u, mail %u, attempt %u", (unsigned)device->index, (unsigned)device->mail_index, (unsigned)device->attempt);
     device->stop_ms = UINT64_MAX;
     if (fault(device, FAULT_STOPPED)) {
         device->stop_ms = device->world->now_ms + below(&device->rng, below(&device->rng, 2) == 0 ? 1000 : 100000);
@@ -693,6 +834,7 @@ void on_start(device_t *device)
     device->is_inside = false;
     device->was_started = true;
     if (status == MOTE_ERR_RANDOM) { /* it has not started: the next one may */
+        device->attempt = 0;
         device->mail_index++;
         add_event(device->world, device->world->now_ms + 1000, EVENT_START, device, 0, 0, 0);
         return;
@@ -702,6 +844,7 @@ void on_start(device_t *device)
     }
     device->is_running = true;
     counts.mails++;
+    counts.probes += device->settings.smtp.is_probe ? 1 : 0;
     counts.recipients += device->mail.recipient_count;
     step_device(device);
 }

@@ -10,22 +10,27 @@
 
 /* Worlds by their seeds: one, or one after the other until the time is up. */
 
-enum { DEVICE_COUNT = 16, WORLD_SECONDS = 120 };
+enum { DEVICE_COUNT = 16, WORLD_SECONDS = 30, LARGE_WORLD_SECONDS = 600, SHRINK_SECONDS = 40, SHRINK_WORLD_SECONDS = 4, PROGRESS_SECONDS = 300 };
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 static world_t world;
-static jmp_buf failure;
+static unsigned world_seconds = WORLD_SECONDS; /* a world that takes longer does not return */
+static sigjmp_buf failure;
 static struct {
     uint16_t device;
     uint32_t mail;
+    const char *invariant; /* its words without what differs from world to world */
     char words[400];
 } failed;
 
-void fail_world(device_t *device, const char *words)
+void fail_world(device_t *device, const char *invariant, const char *words)
 {
     failed.device = device->index;
     failed.mail = device->mail_index;
+    failed.invariant = invariant;
     (void)snprintf(failed.words, sizeof failed.words, "%s", words);
-    longjmp(failure, 1);
+    siglongjmp(failure, 1);
 }
 
 const char *failure_words(void)
@@ -38,7 +43,7 @@ void sim_asserts(const char *condition)
     char words[200];
 
     (void)snprintf(words, sizeof words, "an assertion of the core: %s", condition);
-    fail_world(world.device, words);
+    fail_world(world.device, condition, words);
 }
 
 static void *make(size_t count, size_t size)
@@ -62,26 +67,35 @@ static void make_devices(uint32_t count)
 
 bool try_world(const options_t *options)
 {
-    if (setjmp(failure) != 0) {
+    if (sigsetjmp(failure, 1) != 0) {
         return false;
     }
     world.device = &world.devices[0];
     if (options->small == 0) {
-        (void)alarm(WORLD_SECONDS);
+        (void)alarm(options->device_count > 100 ? LARGE_WORLD_SECONDS : world_seconds);
     }
     run_world(&world, options);
     return true;
 }
 
-/* A crash, or a call that does not return: say in which world. */
+/* A crash, or a call that does not return, is a failure like another. */
 static void on_signal(int number)
 {
-    char words[120];
-    int size = snprintf(words, sizeof words, "\n%s, seed %llu, device %u, mail %u\n", number == SIGALRM ? "DOES NOT RETURN" : "CRASHED",
-                        (unsigned long long)world.options.seed, (unsigned)world.device->index, (unsigned)world.device->mail_index);
+    const char *words = number == SIGALRM ? "a call does not return" : "the core crashes";
 
-    (void)!write(STDOUT_FILENO, words, (size_t)size);
-    _exit(1);
+    fail_world(world.device, words, words);
+}
+
+static void catch_signals(void)
+{
+    static const int numbers[] = { SIGSEGV, SIGBUS, SIGFPE, SIGALRM };
+    struct sigaction action;
+
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_signal;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        (void)sigaction(numbers[i], &action, NULL);
+    }
 }
 
 /* ---- what the run was ------------------------------------------------------------------------------------------ */
@@ -92,8 +106,28 @@ static const char *const fault_words[] = {
 #undef FAULT_WORDS
 };
 
+/* What docs/testing.md calls impossible cannot be met. */
+static bool can_meet(unsigned state, unsigned event)
+{
+    switch (state) {
+    case S_CONNECT:
+        return event == HEARD_2YZ || event == HEARD_END || event == HEARD_TIMEOUT;
+    case S_IMPLICIT_TLS:
+    case S_HANDSHAKE:
+        return event == HEARD_2YZ || event >= HEARD_MALFORMED;
+    case S_UNTRUSTED:
+        return event == HEARD_MALFORMED;
+    case S_CONTENT:
+        return event != HEARD_2YZ;
+    default:
+        return true;
+    }
+}
+
 static void print_table(void)
 {
+    static const char *const heard[] = { "2yz", "3yz", "4yz", "421", "5yz", "malformed", "end", "timeout" };
+    unsigned unmet = 0;
     static const char *const states[] = {
         "S1 connect", "S2 implicit TLS", "S2v, S7v untrusted", "S3 greeting", "S4 EHLO", "S5 HELO", "S6 STARTTLS", "S7 handshake",
         "S8 EHLO in TLS", "S9 AUTH", "S10 MAIL", "S11 RCPT", "S12 DATA", "S12e DATA, nobody", "S12a DATA, no AUTH", "S13 content",
@@ -104,8 +138,12 @@ static void print_table(void)
         "lost (timeout)", "truncated", "too large over TCP", "forged", "malformed", "referral",
     };
 
-    printf("\n%-20s%10s%10s%10s%10s%10s%10s%10s%10s\n", "state", "2yz", "3yz", "4yz", "421", "5yz", "malformed", "end", "timeout");
-    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+    printf("\n%-20s", "state");
+    for (unsigned j = 0; j < HEARD_COUNT; j++) {
+        printf("%10s", heard[j]);
+    }
+    printf("\n");
+    for (unsigned i = 0; i < COUNT_OF(states); i++) {
         printf("%-20s", states[i]);
         for (unsigned j = 0; j < HEARD_COUNT; j++) {
             printf("%10llu", (unsigned long long)counts.states[i][j]);
@@ -113,13 +151,34 @@ static void print_table(void)
         printf("\n");
     }
     printf("\n%-20s%10s%10s\n", "name server", "MX", "address");
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
         printf("%-20s%10llu%10llu\n", rows[i], (unsigned long long)counts.rows[i][0], (unsigned long long)counts.rows[i][1]);
     }
     printf("\n%-45s%12s\n", "fault", "times");
     for (unsigned i = 0; i < FAULT_COUNT; i++) {
         printf("%-45s%12llu\n", fault_words[i], (unsigned long long)counts.faults[i]);
     }
+    printf("\nnot met:");
+    for (unsigned i = 0; i < COUNT_OF(states); i++) {
+        for (unsigned j = 0; j < HEARD_COUNT; j++) {
+            if (can_meet(i, j) && counts.states[i][j] == 0) {
+                unmet += (unsigned)printf(" %s x %s;", states[i], heard[j]);
+            }
+        }
+    }
+    for (unsigned i = 0; i < COUNT_OF(rows); i++) {
+        for (unsigned j = 0; j < 2; j++) {
+            if (counts.rows[i][j] == 0 && (j == 0 || (i != ROW_NULL_MX && i != ROW_TOO_LARGE))) {
+                unmet += (unsigned)printf(" %s x %s;", rows[i], j == 0 ? "MX" : "address");
+            }
+        }
+    }
+    for (unsigned i = 0; i < FAULT_COUNT; i++) {
+        if (counts.faults[i] == 0) {
+            unmet += (unsigned)printf(" %s;", fault_words[i]);
+        }
+    }
+    printf("%s\n", unmet == 0 ? " nothing" : "");
 }
 
 static void print_sum(unsigned failures, double seconds)
@@ -129,11 +188,12 @@ static void print_sum(unsigned failures, double seconds)
     for (unsigned i = 0; i < FAULT_COUNT; i++) {
         faults += counts.faults[i];
     }
-    printf("%llu worlds, %.0f virtual hours, %llu mails to %llu recipients: %llu accepted, %llu transient, %llu permanent, "
-           "%llu in doubt; %llu faults; %.0f s; %u failures\n",
+    printf("%llu worlds, %.0f virtual hours, %llu mails (%llu of them again, %llu probes) to %llu recipients (%llu at an address): "
+           "%llu accepted, %llu transient (%llu with every host tried), %llu permanent, %llu in doubt; %llu faults; %.0f s; %u failures\n",
            (unsigned long long)counts.worlds, (double)counts.virtual_ms / 3600000, (unsigned long long)counts.mails,
-           (unsigned long long)counts.recipients, (unsigned long long)counts.verdicts[MOTE_VERDICT_ACCEPTED],
-           (unsigned long long)counts.verdicts[MOTE_VERDICT_TRANSIENT], (unsigned long long)counts.verdicts[MOTE_VERDICT_PERMANENT],
+           (unsigned long long)counts.retries, (unsigned long long)counts.probes, (unsigned long long)counts.recipients,
+           (unsigned long long)counts.literals, (unsigned long long)counts.verdicts[MOTE_VERDICT_ACCEPTED],
+           (unsigned long long)counts.verdicts[MOTE_VERDICT_TRANSIENT], (unsigned long long)counts.all_tried, (unsigned long long)counts.verdicts[MOTE_VERDICT_PERMANENT],
            (unsigned long long)counts.verdicts[MOTE_VERDICT_IN_DOUBT], (unsigned long long)faults, seconds, failures);
 }
 
@@ -141,7 +201,7 @@ static void print_sum(unsigned failures, double seconds)
 
 static void print_options(const options_t *options)
 {
-    printf("    --seed %llu", (unsigned long long)options->seed);
+    printf("    replay: scripts/sim --seed %llu", (unsigned long long)options->seed);
     if (options->device_count != 0) {
         printf(" --devices %u", (unsigned)options->device_count);
     }
@@ -184,34 +244,37 @@ static void replay(const options_t *options)
     printf("            %s\n", failed.words);
 }
 
-/* Whether that world fails too, in a process of its own: it may end badly. */
+/* Whether that world breaks the same invariant, in a process of its own: it may end badly. */
 static bool fails_too(const options_t *options)
 {
+    const char *invariant = failed.invariant;
     int status = 0;
     pid_t child;
 
     (void)fflush(stdout);
     child = fork();
     if (child == 0) {
-        (void)alarm(20);
-        _exit(try_world(options) ? 0 : 1);
+        _exit(try_world(options) || failed.invariant != invariant ? 0 : 1);
     }
     (void)waitpid(child, &status, 0);
-    return status != 0;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 1;
 }
+
+static time_t shrink_until;
 
 static void take_if(options_t *best, const options_t *smaller)
 {
-    if (memcmp(best, smaller, sizeof *best) != 0 && fails_too(smaller)) {
+    if (time(NULL) < shrink_until && memcmp(best, smaller, sizeof *best) != 0 && fails_too(smaller)) {
         *best = *smaller;
     }
 }
 
-/* One thing after the other is left out, as long as the world still fails. */
+/* One thing after the other is left out, as long as the world still breaks the same invariant. */
 static options_t shrink(const options_t *options)
 {
     options_t best = *options;
 
+    shrink_until = time(NULL) + SHRINK_SECONDS;
     for (unsigned round = 0; round < 2; round++) {
         options_t smaller = best;
 
@@ -350,6 +413,7 @@ static int run_fresh(const arguments_t *arguments)
 {
     options_t options = arguments->options;
     time_t start = time(NULL);
+    time_t next = start + PROGRESS_SECONDS;
     int result = 0;
 
     for (uint64_t i = 0; result == 0 && (arguments->seconds != 0 ? time(NULL) - start < (time_t)arguments->seconds
@@ -358,6 +422,12 @@ static int run_fresh(const arguments_t *arguments)
         options.seed = arguments->options.seed + i;
         if (!try_world(&options)) {
             result = fail(arguments, options);
+        }
+        if (time(NULL) >= next) {
+            next += PROGRESS_SECONDS;
+            printf("%.0f s: %llu worlds, %llu mails\n", (double)(time(NULL) - start), (unsigned long long)counts.worlds,
+                   (unsigned long long)counts.mails);
+            (void)fflush(stdout);
         }
     }
     if (result == 0 && (arguments->seconds != 0 || arguments->world_count > 1)) {
@@ -410,9 +480,8 @@ int main(int count, char **values)
     if (!read_arguments(&arguments, count - 1, values + 1)) {
         return usage();
     }
-    (void)signal(SIGSEGV, on_signal);
-    (void)signal(SIGFPE, on_signal);
-    (void)signal(SIGALRM, on_signal);
+    catch_signals();
+    world_seconds = arguments.shrinks ? SHRINK_WORLD_SECONDS : WORLD_SECONDS;
     make_devices(arguments.options.device_count > DEVICE_COUNT ? arguments.options.device_count : DEVICE_COUNT);
     if (arguments.is_small) {
         return run_small(&world, arguments.is_quick);

@@ -318,6 +318,21 @@ static size_t read_question(mote_span_t bytes, char *name, size_t capacity, unsi
     return at + 5;
 }
 
+int16_t names_asked(const device_t *device, mote_span_t question)
+{
+    char name[300];
+    unsigned type = 0;
+
+    if (read_question(question, name, sizeof name, &type) != 0 && type != TYPE_MX) {
+        for (int16_t i = 0; i < HOST_COUNT; i++) {
+            if (strcmp(name, device->world->hosts[i].name) == 0) {
+                return i;
+            }
+        }
+    }
+    return -1;
+}
+
 static void begin_message(message_t *message, mote_span_t question, size_t question_end)
 {
     memcpy(message->bytes, question.data, question_end);
@@ -387,6 +402,7 @@ static bool make_answer(device_t *device, message_t *message, mote_span_t questi
         if (!is_stream && (message->size > (is_wide ? DATAGRAM_BYTES : 512U) || fault(device, FAULT_NAMES_TRUNCATED))) {
             row(device, type, ROW_TRUNCATED);
             device->witness.names_fault_count++;
+            witness_excuses(device);
             begin_message(message, question, end);
             if (draw(&device->rng) % 2 == 0 && type == TYPE_MX) { /* part of a set, never to be used: DNS-35 */
                 add_mx(message, NULL, 0, "partial.example");
@@ -397,6 +413,7 @@ static bool make_answer(device_t *device, message_t *message, mote_span_t questi
     if (fault(device, FAULT_NAMES_GARBAGE)) {
         size_t at = 2 + below(&device->rng, (uint32_t)message->size - 2);
 
+        device->witness.is_all_excused = true; /* it may say anything of anybody */
         device->witness.names_fault_count++;
         device->witness.has_denial = true; /* it may have become one */
         device->witness.has_garbage = true;
@@ -431,7 +448,7 @@ static void forge(device_t *device, unsigned slot, const mote_endpoint_t *server
         break;
     }
     forged.bytes[3] = 0x83; /* and it says that there is no such name */
-    counts.rows[ROW_MISMATCH][0]++;
+    counts.rows[ROW_MISMATCH][device->asked >= 0]++;
     (void)add_datagram(device, slot, MOTE_OK, &from, forged.bytes, forged.size, 1);
 }
 
@@ -443,7 +460,8 @@ void names_hear(device_t *device, unsigned slot, const mote_endpoint_t *server, 
 
     if (now_ms < device->partition_ms || fault(device, FAULT_DATAGRAM_LOST)) {
         device->witness.names_fault_count++;
-        counts.rows[ROW_TIMEOUT][0]++;
+        witness_excuses(device);
+        counts.rows[ROW_TIMEOUT][device->asked >= 0]++;
         return;
     }
     if (fault(device, FAULT_NAMES_REFUSED)) {
@@ -488,6 +506,7 @@ void names_hear_stream(device_t *device, const uint8_t *bytes, size_t size)
         violate(device, "more than a question over TCP");
     }
     device->names_size = 0;
+    device->asked = names_asked(device, mote_span(device->names_in + 2, wanted - 2));
     if (make_answer(device, &message, mote_span(device->names_in + 2, wanted - 2), true)) {
         if (fault(device, FAULT_NAMES_STREAM_CUT)) {
             device->witness.names_fault_count++;
@@ -497,8 +516,9 @@ void names_hear_stream(device_t *device, const uint8_t *bytes, size_t size)
         length[0] = (uint8_t)(message.size >> 8);
         length[1] = (uint8_t)message.size;
         if (message.size > device->dns.tcp_capacity) {
-            counts.rows[ROW_TOO_LARGE][0]++;
+            counts.rows[ROW_TOO_LARGE][device->asked >= 0]++;
             device->witness.names_fault_count++;
+            witness_excuses(device);
         }
         server_says(device, length, 2, 0);
         server_says(device, message.bytes, message.size, 0);

@@ -39,6 +39,7 @@ static mote_status_t port_random(void *self, uint8_t *bytes, size_t size)
 {
     device_t *device = enter(self);
 
+    device->asked = -1;
     for (size_t i = 0; i < size; i++) {
         bytes[i] = (uint8_t)draw(&device->rng);
     }
@@ -50,6 +51,7 @@ static unsigned port_families(void *self)
     device_t *device = enter(self);
 
     witness_hop(device);
+    device->asked = -1;
     if (plan_fails_call() || fault(device, FAULT_PORT_FAMILIES)) {
         device->witness.has_soft = true;
         return 0;
@@ -88,6 +90,7 @@ static mote_status_t port_query_open(void *self, unsigned index)
     device_t *device = enter(self);
 
     empty_slot(&device->slots[index]);
+    device->asked = -1;
     witness_asks(device);
     if (plan_fails_call() || fault(device, FAULT_PORT_QUERY)) {
         device->witness.names_fault_count++;
@@ -106,11 +109,13 @@ static mote_status_t port_query_send(void *self, unsigned index, const mote_endp
         violate(device, "a datagram sent on a closed slot");
     }
     witness_asks(device);
+    device->asked = names_asked(device, datagram);
     if (plan_fails_call() || fault(device, FAULT_PORT_QUERY)) {
         device->witness.names_fault_count++;
         return errors[below(&device->rng, 4)];
     }
     names_hear(device, index, server, datagram);
+    device->asked = -1;
     return MOTE_OK;
 }
 
@@ -124,6 +129,7 @@ static mote_status_t port_query_lend(void *self, unsigned index, mote_endpoint_t
         violate(device, "a datagram lent twice, or of a closed slot");
     }
     memset(from, 0, sizeof *from);
+    device->asked = -1;
     if (plan_fails_call() || fault(device, FAULT_PORT_QUERY)) {
         device->witness.names_fault_count++;
         return MOTE_ERR_MEMORY;
@@ -246,6 +252,9 @@ static mote_status_t draw_connect(device_t *device)
     stream_t *stream = &device->stream;
     bool is_dead = fault(device, FAULT_FAMILY_DEAD);
 
+    if (device->stream.peer_kind == PEER_NAMES && device->world->now_ms < device->partition_ms) {
+        witness_excuses(device);
+    }
     if (fault(device, FAULT_PARTITION)) {
         device->partition_ms = device->world->now_ms + 1000 + below(&device->rng, 900000);
     }
@@ -271,7 +280,13 @@ static mote_status_t begin_connect(device_t *device, const mote_endpoint_t *peer
     stream->host = (uint8_t)find_host(device, &peer->ip);
     stream->connect_ms = device->world->now_ms;
     witness_connects(device);
+    if (stream->peer_kind == PEER_NAMES) {
+        device->asked = -1;
+    }
     if (plan_fails_call() || fault(device, FAULT_PORT_CONNECT)) {
+        if (stream->peer_kind == PEER_NAMES) {
+            witness_excuses(device);
+        }
         device->witness.has_soft |= stream->peer_kind == PEER_SMTP;
         return MOTE_ERR_MEMORY;
     }
@@ -523,7 +538,7 @@ static mote_status_t port_secure(void *self, const mote_tls_policy_t *policy, mo
         return MOTE_PENDING;
     }
     status = stream->has_ended ? MOTE_ERR_LINK_LOST : stream->secure_status;
-    if (plan_fails_call()) {
+    if (plan_fails_call() || stream->in_read != stream->in_size) { /* what was said in the open is no record of TLS */
         status = MOTE_ERR_TLS;
     }
     if (status == MOTE_OK && policy->verifies && stream->protection != MOTE_PROTECTION_VERIFIED) {

@@ -237,7 +237,7 @@ static outcome_t hear_rcpt(device_t *device, const char *line)
     if (accepted >= host_of(device)->rcpt_limit) {
         return reply_of(452, "4.5.3 too many");
     }
-    if (host_of(device)->is_greylisting && draw(&device->rng) % 4 == 0) {
+    if (host_of(device)->is_greylisting && device->attempt == 0 && draw(&device->rng) % 4 == 0) { /* a second try is welcome */
         return reply_of(451, "4.7.1 come again");
     }
     return reply_of(250, "2.1.5 ok");
@@ -515,7 +515,9 @@ void server_hears(device_t *device, const uint8_t *bytes, size_t size)
     session_t *session = &device->session;
 
     if (session->is_data && fault(device, FAULT_REFUSED_EARLY)) {
-        say(device, draw(&device->rng) % 2 == 0 ? 552 : 450, "that is enough");
+        static const int codes[] = { 552, 450, 421 };
+
+        say(device, codes[below(&device->rng, 3)], "that is enough");
         session->is_deaf = true; /* and it throws away what still comes */
     }
     for (size_t i = 0; i < size && !session->is_deaf; i++) {

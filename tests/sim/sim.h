@@ -97,7 +97,8 @@ enum {
     NAME_SERVER_COUNT = 3,
     ADDRESS_COUNT = 3, /* of a host, in each family */
     RECIPIENT_COUNT = 8,
-    ADDRESS_BYTES = 96,
+    ADDRESS_BYTES = 160,
+    ATTEMPT_COUNT = 3, /* so often a mail is sent, while it is transient */
     WIRE_BYTES = 16384,
     OUT_BYTES = 4096,
     IN_BYTES = 8192,
@@ -147,8 +148,23 @@ typedef enum domain_kind {
     DOMAIN_KIND_COUNT
 } domain_kind_t;
 
+/* Where a recipient goes: a domain of the world by its index, or one of these. */
+enum {
+    TO_LOCAL = DOMAIN_COUNT, /* the mailbox here */
+    TO_RELAY,
+    TO_DEFAULT_RELAY, /* everything goes there */
+    TO_UNASKED,       /* names that are never asked for: one each */
+    UNASKED_COUNT = 4,
+    TO_LITERAL = TO_UNASKED + UNASKED_COUNT, /* addresses: of each host, one of each family; then those of nobody's */
+    LITERAL_HOST_COUNT = 2 * (HOST_COUNT - RELAY_COUNT),
+    TO_FORBIDDEN = TO_LITERAL + LITERAL_HOST_COUNT,
+    FORBIDDEN_COUNT = 3,
+    TO_OURSELVES = TO_FORBIDDEN + FORBIDDEN_COUNT, /* our own address */
+    TO_COUNT
+};
+
 typedef struct domain {
-    char name[32];
+    char name[80];
     uint8_t kind; /* domain_kind_t */
     uint8_t host_count;
     uint8_t hosts[4];
@@ -323,10 +339,15 @@ typedef struct witness {
     bool has_empty_mx;  /* it said there are no MX records */
     bool has_garbage;   /* it said anything: addresses too */
     bool was_stopped;
+    bool has_timed_out; /* the whole delivery's time is over */
     bool is_over;
     uint8_t lead;
     uint32_t hop_addresses; /* tried for this next hop */
     uint32_t hop_sessions;
+    uint64_t tried;         /* which of them, a bit each */
+    uint16_t excused_hosts; /* something was wrong with the questions for their addresses */
+    bool is_all_excused;    /* or with one for all of them */
+    bool was_vague;         /* some session of this next hop */
     uint64_t start_ms;
     uint64_t lookup_ms;
     /* of one session */
@@ -391,6 +412,9 @@ typedef struct device {
     uint32_t clock_offset; /* its clock starts anywhere */
     uint32_t latency_ms;
     uint32_t mail_index;
+    uint32_t attempt; /* of the mail at hand, from 0 */
+    uint8_t slot;     /* of mails, where it stands */
+    int16_t asked;    /* whose addresses are asked for just now: a host; -1: something else */
     bool is_running;
     bool was_started;
     uint64_t wake_ms; /* when it wants to be woken */
@@ -430,7 +454,7 @@ typedef struct device {
     mote_recipient_t *recipients;
     char (*addresses)[ADDRESS_BYTES];
     mote_source_t source;
-    uint8_t domains[RECIPIENT_COUNT];   /* of the world; DOMAIN_COUNT: local, and one more: by relay */
+    uint8_t domains[RECIPIENT_COUNT];   /* of the world, or TO_... */
     uint8_t duplicates[RECIPIENT_COUNT]; /* the index of the first of its kind */
     char texts[RECIPIENT_COUNT][64];
     char hosts[RECIPIENT_COUNT][48];
@@ -492,6 +516,10 @@ typedef struct counts {
     uint64_t rows[ROW_COUNT][2]; /* of conformance 2: MX, addresses */
     uint64_t vague;
     uint64_t reused;
+    uint64_t retries;
+    uint64_t probes;
+    uint64_t all_tried; /* left for later, every host having been tried */
+    uint64_t literals; /* recipients at an address */
     uint64_t steps;
 } counts_t;
 
@@ -525,6 +553,7 @@ bool add_datagram(device_t *device, unsigned slot, mote_status_t status, const m
 /* ---- names.c ---- */
 void names_hear(device_t *device, unsigned slot, const mote_endpoint_t *server, mote_span_t question);
 void names_hear_stream(device_t *device, const uint8_t *bytes, size_t size);
+int16_t names_asked(const device_t *device, mote_span_t question); /* the host whose addresses it asks for, or -1 */
 
 /* ---- server.c ---- */
 void server_accepts(device_t *device);
@@ -538,6 +567,8 @@ void init_device(world_t *world, device_t *device, uint16_t index);
 void on_start(device_t *device);
 void step_device(device_t *device);
 uint8_t hop_of_recipient(const device_t *device, unsigned recipient);
+bool is_refused(const device_t *device, unsigned recipient); /* by what it is, without anybody being asked */
+bool literal_ip(const device_t *device, unsigned to, mote_ip_t *ip);
 
 /* ---- witness.c ---- */
 #if defined(__GNUC__)
@@ -563,13 +594,14 @@ void witness_stepped(device_t *device, uint32_t wait_ms);
 void witness_ends(device_t *device);
 void witness_took(device_t *device, uint16_t recipients, bool is_right);
 void witness_asks(device_t *device);
+void witness_excuses(device_t *device); /* the names at hand may be lost */
 void witness_hop(device_t *device); /* something is done for the next hop at hand */
 
 /* ---- main.c ---- */
 #if defined(__GNUC__)
 __attribute__((noreturn))
 #endif
-void fail_world(device_t *device, const char *words);
+void fail_world(device_t *device, const char *invariant, const char *words);
 bool try_world(const options_t *options); /* true: nothing was broken */
 const char *failure_words(void);
 

@@ -50,7 +50,7 @@ void violate(device_t *device, const char *format, ...)
     va_start(arguments, format);
     (void)vsnprintf(words, sizeof words, format, arguments);
     va_end(arguments);
-    fail_world(device, words);
+    fail_world(device, format, words);
 }
 
 /* ---- who is concerned ------------------------------------------------------------------------------------------ */
@@ -92,6 +92,7 @@ static void get_vague(device_t *device)
 
     counts.vague += witness->is_vague ? 0 : 1;
     witness->is_vague = true;
+    witness->was_vague = true;
     decide(device, witness->chosen, MAY_BE_ANYTHING);
 }
 
@@ -110,6 +111,12 @@ static unsigned find_pending(const device_t *device, int hop)
     return index;
 }
 
+/* A probe of all hosts goes on after the verdicts: to one next hop, for the sim draws no other. */
+static bool is_everywhere(const device_t *device)
+{
+    return device->settings.smtp.is_probe && device->settings.tries_all_hosts;
+}
+
 /* Whose turn it is: those of the next hop at hand, then the first without a verdict and all that go its way. */
 void witness_hop(device_t *device)
 {
@@ -117,6 +124,9 @@ void witness_hop(device_t *device)
     unsigned lead = find_pending(device, witness->lead == UINT8_MAX ? -1 : hop_of_recipient(device, witness->lead));
     unsigned hop;
 
+    if (is_everywhere(device)) {
+        lead = 0;
+    }
     if (lead == device->mail.recipient_count) {
         lead = find_pending(device, -1);
     }
@@ -132,12 +142,17 @@ void witness_hop(device_t *device)
         witness->has_garbage = false;
         witness->hop_addresses = 0;
         witness->hop_sessions = 0;
+        witness->tried = 0;
+        witness->excused_hosts = 0;
+        witness->is_all_excused = false;
+        witness->was_vague = false;
     }
     witness->lead = (uint8_t)lead;
     witness->chosen = 0;
     for (unsigned i = 0; i < device->mail.recipient_count; i++) {
-        if (is_first(device, i) && hop_of_recipient(device, i) == hop && is_open(witness, i) &&
-            device->recipients[i].verdict == MOTE_VERDICT_PENDING) {
+        if (is_first(device, i) && hop_of_recipient(device, i) == hop &&
+            (is_everywhere(device) ||
+             (is_open(witness, i) && device->recipients[i].verdict == MOTE_VERDICT_PENDING))) {
             witness->chosen |= (uint16_t)(1U << i);
         }
     }
@@ -148,7 +163,7 @@ static const mote_hop_t *hop_at_hand(const device_t *device)
     unsigned hop = hop_of_recipient(device, device->witness.lead);
     uint8_t host = device->stream.host;
 
-    if (hop < DOMAIN_COUNT) {
+    if (hop != TO_RELAY && hop != TO_DEFAULT_RELAY) {
         return &device->hops[2];
     }
     return &device->hops[host == HOST_COUNT - RELAY_COUNT ? 0 : 1];
@@ -224,8 +239,10 @@ static void decide_by_state(device_t *device, bool is_nonsense)
         decide(device, witness->accepted, MAY_TRANSIENT);
     } else if (head == SAID_RCPT) {
         decide(device, witness->chosen, MAY_TRANSIENT);
+    } else if (head == SAID_MAIL && is_nonsense) {
+        decide(device, witness->chosen, MAY_TRANSIENT);
     } else if (head == SAID_MAIL) {
-        decide(device, witness->chosen, is_nonsense ? MAY_TRANSIENT : MAY_TRANSIENT | MAY_STAY_OPEN);
+        return; /* the next host, within the limits */
     } else if (head == SAID_NOTHING && witness->hello != 0) {
         decide(device, witness->chosen, MAY_TRANSIENT | MAY_STAY_OPEN); /* between two commands of a transaction */
     }
@@ -280,8 +297,16 @@ static size_t measure_path(const char *text)
             return 0;
         }
     }
+    if (strncmp(text, "Postmaster>", 11) == 0) {
+        return at; /* 4.1.1.3 */
+    }
     if (text[at] != '@' || at > 64) {
         return 0;
+    }
+    if (text[at + 1] == '[') { /* 4.1.3 */
+        size_t size = strspn(text + at + 2, "0123456789abcdefABCDEF:.IPv");
+
+        return text[at + 2 + size] == ']' ? at + 3 + size : 0;
     }
     return is_domain_text(text + at + 1, strcspn(text + at + 1, ">")) ? at + 1 + strcspn(text + at + 1, ">") : 0;
 }
@@ -359,7 +384,7 @@ static unsigned expect_rcpt(device_t *device, const char *line)
             if (!is_bit(witness->chosen, i)) {
                 violate(device, "a recipient that goes another way: %s", line);
             }
-            if (!is_open(witness, i) && !witness->is_drained) {
+            if (!is_open(witness, i) && !witness->is_drained && !is_everywhere(device)) {
                 violate(device, "a recipient that has its verdict: %s", line);
             }
             return i;
@@ -375,6 +400,9 @@ static void expect_protection(device_t *device, command_t command)
     const mote_hop_t *hop = hop_at_hand(device);
     bool is_enough = hop->tls == MOTE_TLS_VERIFIED ? witness->is_secure : hop->tls != MOTE_TLS_REQUIRED || witness->is_encrypted;
 
+    if (witness->has_garbage) {
+        return; /* a name may have led anywhere: which of the relays was meant is not to be seen */
+    }
     if ((command == SAID_AUTH || command == SAID_ANSWER) && !witness->is_secure && !hop->allows_plaintext_auth) {
         violate(device, "AUTH outside verified TLS");
     }
@@ -443,7 +471,8 @@ static void on_command(device_t *device)
     case SAID_MAIL:
         limit = 510 + 26 + 16;
         expect_mail(device, line, &said);
-        if (witness->queue_size == 0 || witness->queue[witness->queue_size - 1].command != SAID_AUTH) {
+        if (!witness->auth_failed && /* else it stood in the port already */
+            (witness->queue_size == 0 || witness->queue[witness->queue_size - 1].command != SAID_AUTH)) {
             witness->is_drained = false;
         }
         break;
@@ -454,6 +483,9 @@ static void on_command(device_t *device)
         limit = 12286;
         break;
     case SAID_DATA:
+        if (device->settings.smtp.is_probe) {
+            violate(device, "DATA in a probe");
+        }
         if (witness->accepted == 0 && (witness->offers & OFFERS_PIPELINING) == 0) {
             violate(device, "DATA for nobody");
         }
@@ -667,6 +699,9 @@ static void on_hello_reply(device_t *device, said_t said, int code)
         witness->is_broken = true;
     } else if (code / 100 == 2) {
         witness->hello = said.command;
+        if (hop_at_hand(device)->mechanisms != 0) { /* no way to authenticate here is a fault of the settings: HELD */
+            decide(device, witness->chosen, MAY_TRANSIENT | MAY_STAY_OPEN);
+        }
         if (said.command == SAID_HELO) {
             witness->offers = 0;
         }
@@ -723,7 +758,10 @@ static void on_rcpt_reply(device_t *device, said_t said, int code)
         decide(device, witness->chosen, witness->is_drained ? MAY_TRANSIENT | MAY_STAY_OPEN : MAY_TRANSIENT);
     } else if (code / 100 == 2) {
         witness->accepted |= bit;
-    } else if (!witness->is_drained && (witness->accepted == 0 || (code != 452 && code != 552))) {
+        if (device->settings.smtp.is_probe && !witness->is_drained) {
+            decide(device, bit, MAY_ACCEPT);
+        }
+    } else if (!witness->is_drained && (witness->accepted == 0 || device->settings.smtp.is_probe || (code != 452 && code != 552))) {
         decide(device, bit, code == 530 ? MAY_TRANSIENT : verdict_of_digit(code));
     }
     witness->needs_reset = true;
@@ -750,6 +788,9 @@ static void on_data_reply(device_t *device, int code)
         decide(device, witness->accepted, witness->is_drained ? MAY_TRANSIENT | MAY_STAY_OPEN : MAY_TRANSIENT);
     } else if (!witness->is_drained) {
         decide(device, witness->accepted, code == 530 ? MAY_TRANSIENT : verdict_of_digit(code));
+        if (code == 530) { /* AUTH-15: the route is held */
+            decide(device, witness->chosen, MAY_TRANSIENT);
+        }
     }
     witness->accepted = 0;
 }
@@ -978,6 +1019,7 @@ void witness_begins(device_t *device)
         witness->names_fault_count = 0;
     }
     witness->was_stopped = false;
+    witness->has_timed_out = false;
     witness->is_over = false;
     witness->lead = UINT8_MAX;
     witness->chosen = 0;
@@ -997,9 +1039,169 @@ void witness_asks(device_t *device)
 {
     witness_t *witness = &device->witness;
 
+    unsigned hop;
+
     witness_hop(device);
+    hop = hop_of_recipient(device, witness->lead);
+    if (hop == TO_LOCAL || hop >= TO_UNASKED) {
+        violate(device, "asks for a name where there is none to ask for: %s", device->addresses[witness->lead]);
+    }
     if (!device->slots[0].is_open && !device->slots[1].is_open && device->stream.state == STREAM_NONE) {
         witness->lookup_ms = device->world->now_ms;
+    }
+}
+
+void witness_excuses(device_t *device)
+{
+    witness_t *witness = &device->witness;
+
+    if (device->asked >= 0) {
+        witness->excused_hosts |= (uint16_t)(1U << device->asked);
+    } else {
+        witness->is_all_excused = true;
+    }
+}
+
+/* ---- which hosts, and in which order (conformance 3) ----------------------------------------------------------------- */
+
+enum { BITS_PER_HOST = 2 * ADDRESS_COUNT, BIT_OWN = HOST_COUNT * BITS_PER_HOST };
+
+static uint64_t bit_of_address(const mote_ip_t *ip)
+{
+    bool is_ipv4 = ip->family == MOTE_FAMILY_IPV4;
+    unsigned host = is_ipv4 ? ip->bytes[1] : ip->bytes[5];
+    unsigned which = is_ipv4 ? ip->bytes[2] : ADDRESS_COUNT + ip->bytes[15] - 1U;
+
+    if (is_ipv4 ? ip->bytes[0] != 93 : ip->bytes[0] != 0x20) {
+        return is_ipv4 && ip->bytes[0] == 94 ? UINT64_C(1) << BIT_OWN : 0;
+    }
+    return host < HOST_COUNT && which < BITS_PER_HOST ? UINT64_C(1) << (host * BITS_PER_HOST + which) : 0;
+}
+
+/* The addresses of a host that have to be tried: as many as the library keeps, in the families there are. */
+static uint64_t addresses_of(const device_t *device, unsigned index)
+{
+    const host_t *host = &device->world->hosts[index];
+    uint64_t bits = 0;
+
+    for (unsigned i = 0; i < MOTE_HOST_ADDRESS_COUNT && i < ADDRESS_COUNT; i++) {
+        if (i < host->count4 && (device->families & MOTE_FAMILY_IPV4) != 0) {
+            bits |= UINT64_C(1) << (index * BITS_PER_HOST + i);
+        }
+        if (i < host->count6 && (device->families & MOTE_FAMILY_IPV6) != 0) {
+            bits |= UINT64_C(1) << (index * BITS_PER_HOST + ADDRESS_COUNT + i);
+        }
+    }
+    return bits;
+}
+
+/* The same of a mail exchanger or relay, if its name was answered as it should be. */
+static uint64_t due_of(const device_t *device, unsigned index)
+{
+    return (device->witness.excused_hosts >> index & 1U) != 0 ? 0 : addresses_of(device, index);
+}
+
+static uint64_t due_of_relays(const device_t *device)
+{
+    uint64_t bits = 0;
+
+    for (unsigned i = 0; i < device->routes[1].hop_count; i++) {
+        unsigned host = HOST_COUNT - RELAY_COUNT + i;
+
+        bits |= device->hops[i].host.data[0] == '9' ? UINT64_C(1) << (host * BITS_PER_HOST) : due_of(device, host);
+    }
+    return bits;
+}
+
+/* All that has to be tried before a next hop is left for later. */
+static uint64_t due_of_hop(const device_t *device, unsigned hop)
+{
+    uint64_t bits = 0;
+    mote_ip_t ip;
+
+    if (hop == TO_RELAY || hop == TO_DEFAULT_RELAY) {
+        return due_of_relays(device);
+    }
+    if (literal_ip(device, hop, &ip)) {
+        return bit_of_address(&ip);
+    }
+    if (hop < DOMAIN_COUNT && device->world->domains[hop].kind == DOMAIN_IMPLICIT && (device->families & MOTE_FAMILY_IPV4) != 0) {
+        return UINT64_C(1) << BIT_OWN;
+    }
+    if (hop < DOMAIN_COUNT && device->world->domains[hop].kind == DOMAIN_EXCHANGERS) {
+        for (unsigned i = 0; i < device->world->domains[hop].host_count; i++) {
+            bits |= due_of(device, device->world->domains[hop].hosts[i]);
+        }
+    }
+    return bits;
+}
+
+/* The lowest preference at which the domain lists the host. */
+static unsigned preference_of(const domain_t *domain, unsigned host)
+{
+    unsigned lowest = UINT16_MAX;
+
+    for (unsigned i = 0; i < domain->host_count; i++) {
+        if (domain->hosts[i] == host && domain->preferences[i] < lowest) {
+            lowest = domain->preferences[i];
+        }
+    }
+    return lowest;
+}
+
+/* A small world fails a call, which nobody tells the name servers. */
+static bool is_excused(const witness_t *witness)
+{
+    return witness->is_all_excused || plans[0].kind == PLAN_CALL || plans[1].kind == PLAN_CALL;
+}
+
+/* MX-10, MX-14, MX-15: what is better has been tried, and not more than may be. */
+static void expect_order(device_t *device)
+{
+    witness_t *witness = &device->witness;
+    unsigned hop = hop_of_recipient(device, witness->lead);
+    uint64_t before = witness->tried;
+    unsigned count = 0;
+
+    witness->tried |= bit_of_address(&device->stream.peer.ip);
+    for (uint64_t bits = witness->tried; bits != 0; bits &= bits - 1) {
+        count++;
+    }
+    if (count > MOTE_ATTEMPT_ADDRESS_COUNT && !device->settings.tries_all_hosts) {
+        violate(device, "more addresses are tried than an attempt may");
+    }
+    if (hop >= DOMAIN_COUNT || device->world->domains[hop].kind != DOMAIN_EXCHANGERS || is_excused(witness) ||
+        device->stream.host >= HOST_COUNT) {
+        return;
+    }
+    for (unsigned i = 0; i < device->world->domains[hop].host_count; i++) {
+        const domain_t *domain = &device->world->domains[hop];
+
+        if (domain->preferences[i] < preference_of(domain, device->stream.host) && (due_of(device, domain->hosts[i]) & ~before) != 0) {
+            violate(device, "%s is tried before all of %s was", device->world->hosts[device->stream.host].name,
+                    device->world->hosts[domain->hosts[i]].name);
+        }
+    }
+}
+
+/* MX-14, MX-16, MX-17: nobody is left for later while a host or address has not been tried. */
+static void expect_all_tried(device_t *device, unsigned index)
+{
+    const witness_t *witness = &device->witness;
+    unsigned hop = hop_of_recipient(device, index);
+    bool is_at_hand = witness->lead != UINT8_MAX && hop == hop_of_recipient(device, witness->lead);
+    bool is_limited = !device->settings.tries_all_hosts && (witness->hop_addresses >= MOTE_ATTEMPT_ADDRESS_COUNT ||
+                                                            witness->hop_sessions >= MOTE_ATTEMPT_SESSION_COUNT);
+
+    if (witness->may[index] != MAY_STAY_OPEN || device->recipients[index].verdict != MOTE_VERDICT_TRANSIENT || is_limited ||
+        is_excused(witness) || witness->was_vague || witness->was_stopped || witness->has_timed_out || !is_at_hand ||
+        (witness->is_reused && hop_at_hand(device)->mechanisms != 0)) { /* no way to authenticate: HELD */
+        return;
+    }
+    counts.all_tried++;
+    if ((due_of_hop(device, hop) & ~witness->tried) != 0) {
+        violate(device, "%s is left for later, and not all hosts were tried (%llx of %llx)", device->addresses[index],
+                (unsigned long long)witness->tried, (unsigned long long)due_of_hop(device, hop));
     }
 }
 
@@ -1008,6 +1210,15 @@ static void expect_address(device_t *device, const mote_ip_t *ip)
 {
     const witness_t *witness = &device->witness;
 
+    mote_ip_t literal;
+    unsigned hop = hop_of_recipient(device, witness->lead);
+
+    if (literal_ip(device, hop, &literal) && memcmp(&literal, ip, sizeof literal) != 0) {
+        violate(device, "connects to an address that is not the one given: %s", device->addresses[witness->lead]);
+    }
+    if (is_refused(device, witness->lead)) {
+        violate(device, "connects for an address that leads nowhere: %s", device->addresses[witness->lead]);
+    }
     if (witness->has_garbage) {
         return;
     }
@@ -1029,6 +1240,8 @@ void witness_connects(device_t *device)
     }
     witness_hop(device);
     expect_address(device, &device->stream.peer.ip);
+    expect_order(device);
+    check_verdicts(device); /* what the session before decided, while it is known how it stood */
     witness->hop_addresses++;
     memset((uint8_t *)witness + offsetof(witness_t, is_session), 0, offsetof(witness_t, chosen) - offsetof(witness_t, is_session));
     witness->accepted = 0;
@@ -1083,7 +1296,8 @@ void witness_secured(device_t *device, mote_status_t status, unsigned protection
     witness_t *witness = &device->witness;
 
     if (status != MOTE_OK) {
-        counts.states[status == MOTE_ERR_TLS_UNTRUSTED ? S_UNTRUSTED : state_of(device)][HEARD_MALFORMED]++;
+        counts.states[status == MOTE_ERR_TLS_UNTRUSTED ? S_UNTRUSTED : state_of(device)]
+                     [status == MOTE_ERR_LINK_LOST || status == MOTE_ERR_RESET ? HEARD_END : HEARD_MALFORMED]++;
         witness->has_given_up = true;
         witness->has_soft = true;
         return;
@@ -1145,7 +1359,7 @@ void witness_leaves(device_t *device, bool is_cut)
         count_event(device, HEARD_TIMEOUT);
         witness->has_given_up = true;
     }
-    if (witness->is_content && !witness->is_lost && !witness->is_broken && waited_ms < limit_ms(device, state) &&
+    if (witness->is_content && !witness->is_lost && !witness->is_broken && /* also at the last moment */
         (device->is_bad || (device->has_8bit && !witness->is_8bit_declared))) {
         witness->has_given_up = true;
         decide(device, witness->chosen, MAY_PERMANENT | MAY_TRANSIENT);
@@ -1206,6 +1420,9 @@ static unsigned allowed(const device_t *device, unsigned index)
     const witness_t *witness = &device->witness;
     unsigned may = witness->may[index];
 
+    if (is_refused(device, index)) {
+        return witness->was_stopped || witness->has_timed_out ? MAY_TRANSIENT | MAY_PERMANENT : MAY_PERMANENT;
+    }
     if ((may & MAY_STAY_OPEN) != 0) {
         may |= MAY_TRANSIENT;
         may |= (witness->has_denial && !witness->has_soft) || lacks_something(device) || device->is_bad ? MAY_PERMANENT : 0U;
@@ -1219,6 +1436,12 @@ static void check_ledger(device_t *device, unsigned index)
     const witness_t *witness = &device->witness;
     unsigned verdict = device->recipients[index].verdict;
 
+    if (device->settings.smtp.is_probe) {
+        if (witness->took[index] + witness->stored[index] != 0) {
+            violate(device, "a probe, and %s was sent to", device->addresses[index]);
+        }
+        return;
+    }
     if (verdict == MOTE_VERDICT_ACCEPTED && (witness->took[index] + witness->stored[index] != 1 || witness->took_wrong)) {
         violate(device, "%s is accepted, and taken %u times%s", device->addresses[index], witness->took[index],
                 witness->took_wrong ? ", not as it was" : "");
@@ -1242,6 +1465,7 @@ static void check_verdict(device_t *device, unsigned index)
                 (may & MAY_PERMANENT) != 0 ? " permanent" : "", (may & MAY_DOUBT) != 0 ? " in doubt" : "");
     }
     check_ledger(device, index);
+    expect_all_tried(device, index);
 }
 
 static void check_verdicts(device_t *device)
@@ -1304,6 +1528,7 @@ static void check_deadlines(device_t *device, uint32_t wait_ms)
 
 void witness_stepped(device_t *device, uint32_t wait_ms)
 {
+    device->witness.has_timed_out |= device->world->now_ms - device->witness.start_ms >= total_limit_ms(device);
     check_verdicts(device);
     if (!mote_delivery_has_ended(&device->guarded->delivery)) {
         check_deadlines(device, wait_ms);
@@ -1319,7 +1544,7 @@ static void check_calm(device_t *device, unsigned index)
     unsigned verdict = device->recipients[index].verdict;
     const domain_t *domain = &world->domains[hop < DOMAIN_COUNT ? hop : 0];
 
-    if (witness->fault_count + witness->names_fault_count > 0 || witness->was_stopped || hop >= DOMAIN_COUNT || plans[0].kind != PLAN_NONE ||
+    if (witness->fault_count + witness->names_fault_count > 0 || device->is_bad || witness->was_stopped || hop >= DOMAIN_COUNT || plans[0].kind != PLAN_NONE ||
         device->latency_ms > 80 || (device->timeouts.total_s != 0 && device->timeouts.total_s < 100)) {
         return;
     }
@@ -1339,7 +1564,8 @@ static void check_calm(device_t *device, unsigned index)
         for (unsigned i = 0; i < domain->host_count; i++) {
             const host_t *host = &world->hosts[domain->hosts[i]];
 
-            if (host->is_greylisting || host->size_limit != 0 ||
+            if ((host->is_greylisting && device->attempt == 0) || host->size_limit != 0 ||
+                (device->settings.smtp.is_probe && host->rcpt_limit < RECIPIENT_COUNT) ||
                 (host->has_helo_only && device->settings.smtp.hello_name.size == 0)) {
                 return;
             }

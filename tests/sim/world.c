@@ -50,8 +50,15 @@ bool may_fault(const world_t *world, fault_t kind)
 
 void note_fault(device_t *device, fault_t kind)
 {
+    bool is_of_names = kind <= FAULT_NAMES_STREAM_CUT || kind == FAULT_PARTITION || kind == FAULT_PORT_RANDOM ||
+                       kind == FAULT_PORT_FAMILIES || kind == FAULT_PORT_QUERY ||
+                       (device->stream.state != STREAM_NONE && device->stream.peer_kind == PEER_NAMES);
+
     counts.faults[kind]++;
     device->witness.fault_count++;
+    if (is_of_names) {
+        witness_excuses(device);
+    }
     tell(device, "        (%s)", fault_info[kind].words);
 }
 
@@ -182,7 +189,20 @@ static void draw_domain(world_t *world, unsigned index)
     rng_t *rng = &world->rng;
 
     memset(domain, 0, sizeof *domain);
-    (void)snprintf(domain->name, sizeof domain->name, "d%u.example", index);
+    switch (index % 8) { /* odd ones are allowed: the longest label, hyphens, digits, what IDNA makes of others */
+    case 1:
+        (void)snprintf(domain->name, sizeof domain->name, "d%02u-%058u0.example", index, index);
+        break;
+    case 3:
+        (void)snprintf(domain->name, sizeof domain->name, "xn--d%u-kva.3--x.example", index);
+        break;
+    case 5:
+        (void)snprintf(domain->name, sizeof domain->name, "%u.1.0.a.b.c.d.e.f.example", index);
+        break;
+    default:
+        (void)snprintf(domain->name, sizeof domain->name, "d%u.example", index);
+        break;
+    }
     domain->kind = (uint8_t)(below(rng, 3) != 0 ? DOMAIN_EXCHANGERS : below(rng, DOMAIN_KIND_COUNT));
     domain->copies = (uint8_t)(below(rng, 16) == 0 ? 12 : 1);
     domain->alias = (uint8_t)below(rng, DOMAIN_COUNT);
