@@ -358,6 +358,8 @@ static void refused_at_start(void **state)
         { "injection", "a@example.net", "a@b.example>\r\nDATA", MOTE_ERR_ADDRESS },
         { "bad sender", "a", "ops@a.example", MOTE_ERR_ADDRESS },
         { "the first is bad, the second is not its double", "a@example.net", "x ops@a.example", MOTE_ERR_ADDRESS },
+        { "half a quoted string first", "a@example.net", "\"x ops@a.example", MOTE_ERR_ADDRESS },
+        { "nothing first", "a@example.net", " ops@a.example", MOTE_ERR_ADDRESS },
         { "bare postmaster as sender", "postmaster", "ops@a.example", MOTE_ERR_ADDRESS },
         { "nobody", "a@example.net", "", MOTE_ERR_ARGUMENT },
         { "the null sender", "", "ops@a.example", MOTE_OK },

@@ -504,6 +504,44 @@ static void stretches(void **state)
     }
 }
 
+/* RFC 5321 4.5.3.1.8: more recipients than a transaction takes get a second one, and only then may QUIT ride along. */
+static void probe_of_many(void **state)
+{
+    static mote_recipient_t recipients[MOTE_TRANSACTION_RECIPIENT_COUNT + 1];
+    world_t world;
+
+    (void)state;
+    set_up(&world);
+    memset(recipients, 0, sizeof recipients);
+    for (size_t i = 0; i < COUNT_OF(recipients); i++) {
+        recipients[i].address = TEXT("ops@example.net");
+        recipients[i].phase = MOTE_PHASE_CHOSEN;
+    }
+    world.mail.recipients = recipients;
+    world.mail.recipient_count = COUNT_OF(recipients);
+    world.settings.is_probe = true;
+    start(&world);
+    talk(&world, (const char *const[]){ "220 mx\r\n", "250-mx\r\n250 PIPELINING\r\n", NULL });
+    world.settings.observer = observer_of(&world);
+    hear(&world, "250 MAIL\r\n");
+    for (size_t i = 0; i < MOTE_TRANSACTION_RECIPIENT_COUNT; i++) {
+        assert_int_equal(recipients[i].verdict, MOTE_VERDICT_PENDING);
+        world.said[0] = '\0';
+        hear(&world, "250 RCPT\r\n");
+        assert_int_equal(recipients[i].verdict, MOTE_VERDICT_ACCEPTED);
+    }
+    assert_int_equal(recipients[MOTE_TRANSACTION_RECIPIENT_COUNT].verdict, MOTE_VERDICT_PENDING);
+    world.said[0] = '\0';
+    (void)speak(&world);
+    assert_string_equal(world.said, ">RSET\n");
+    hear(&world, "250 ok\r\n");
+    world.said[0] = '\0';
+    (void)speak(&world);
+    assert_string_equal(world.said, ">MAIL FROM:<sensor@example.org>\n>RCPT TO:<ops@example.net>\n>QUIT\n");
+    hear(&world, "250 ok\r\n550 no\r\n");
+    assert_int_equal(recipients[MOTE_TRANSACTION_RECIPIENT_COUNT].verdict, MOTE_VERDICT_PERMANENT);
+}
+
 /* Recipients that are not this session's, or have their verdict, are left alone. */
 static void others(void **state)
 {
@@ -608,7 +646,7 @@ int main(void)
         cmocka_unit_test(timers),       cmocka_unit_test(no_progress), cmocka_unit_test(observed), cmocka_unit_test(secrets),
         cmocka_unit_test(secrets_gone), cmocka_unit_test(secrets_unusable), cmocka_unit_test(secured_by_nothing), cmocka_unit_test(words_begun_early),
         cmocka_unit_test(refused_in_mid_command),
-        cmocka_unit_test(words),        cmocka_unit_test(source_waits), cmocka_unit_test(stretches), cmocka_unit_test(others),
+        cmocka_unit_test(words),        cmocka_unit_test(source_waits), cmocka_unit_test(stretches), cmocka_unit_test(probe_of_many), cmocka_unit_test(others),
         cmocka_unit_test(states),       cmocka_unit_test(greeted),     cmocka_unit_test(ended),
         cmocka_unit_test(secure_half_said),
     };
