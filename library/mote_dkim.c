@@ -242,9 +242,14 @@ static mote_status_t end_field(mote_dkim_t *dkim)
     return was_selected ? hash(dkim, crlf) : MOTE_OK;
 }
 
+/* A name that fills the room is none of ours, nor one with white space elsewhere than before its colon (RFC 5322 4.5). */
 static void add_to_name(mote_dkim_t *dkim, uint8_t octet)
 {
-    if (!is_blank(octet) && dkim->name_size < sizeof dkim->name) { /* a name that fills the room is none of ours */
+    if (is_blank(octet)) {
+        dkim->has_space = true;
+    } else if (dkim->has_space) {
+        dkim->name_size = sizeof dkim->name;
+    } else if (dkim->name_size < sizeof dkim->name) {
         dkim->name[dkim->name_size++] = mote_lower(octet);
     }
 }
@@ -257,6 +262,7 @@ static mote_status_t start_line(mote_dkim_t *dkim, uint8_t octet)
     }
     dkim->place = octet == '\r' ? AT_EMPTY_LINE : AT_NAME;
     dkim->name_size = 0;
+    dkim->has_space = false;
     add_to_name(dkim, octet);
     return end_field(dkim);
 }

@@ -141,6 +141,8 @@ static void canonical_forms(void **state)
           OWN("from:from:sender:reply-to:to:to:cc:cc:subject:subject: date:message-id:mime-version:content-type: content-transfer-encoding") },
         { "a long name is none of ours", FROM "From-and-some-more-letters-that-do-not-fit: x\r\n\r\n", "",
           "from:a@example.net\r\n" OWN(H_FROM) },
+        { "white space within a name", "Fr om: x\r\n" FROM "Sub\tject: x\r\n\r\na\r\n", "a\r\n",
+          "from:a@example.net\r\n" OWN(H_FROM) },
         { "a line that is no field", FROM "no field\r\n\r\n", "", "from:a@example.net\r\n" OWN(H_FROM) },
         { "an empty value", FROM "Subject:\r\nReferences: <a@b>\r\n  <c@d>\r\n\r\n", "",
           "from:a@example.net\r\nsubject:\r\nreferences:<a@b> <c@d>\r\n"
