@@ -35,13 +35,15 @@ static bool is_text(const mote_part_t *part)
 /* Whether the name is that of a field which is made here, or which only others may make. */
 static bool is_reserved(mote_span_t name)
 {
-    static const char *const names[] = { "Date",        "From",    "Sender",      "Reply-To",       "To",
-                                         "Cc",          "Bcc",     "Subject",     "Message-ID",     "In-Reply-To",
-                                         "References",  "Return-Path", "Received", "Auto-Submitted", "MIME-Version" };
     static const mote_span_t content = MOTE_SPAN("Content-");
+    mote_span_t names = MOTE_SPAN("Date\nFrom\nSender\nReply-To\nTo\nCc\nBcc\nSubject\nMessage-ID\nIn-Reply-To\nReferences\n"
+                                  "Return-Path\nReceived\nAuto-Submitted\nMIME-Version");
 
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (mote_span_equals_ignoring_case(name, mote_span_text(names[i]))) {
+    while (names.size > 0) {
+        mote_span_t reserved;
+
+        mote_span_cut(&names, '\n', &reserved);
+        if (mote_span_equals_ignoring_case(name, reserved)) {
             return true;
         }
     }
@@ -236,6 +238,13 @@ static mote_status_t check_parts(mote_compose_t *compose)
 
 /* ---- the header ---------------------------------------------------------------------------------------- */
 
+static void write_texts(mote_writer_t *out, const char *before, const char *text, const char *behind)
+{
+    mote_write_text(out, before);
+    mote_write_text(out, text);
+    mote_write_text(out, behind);
+}
+
 static void write_seed(mote_writer_t *out, const mote_message_t *message)
 {
     static const uint8_t digits[16] = { "0123456789abcdef" };
@@ -307,8 +316,7 @@ static void write_header(mote_writer_t *out, const mote_message_t *message)
     write_words(out, "In-Reply-To", message->in_reply_to);
     write_words(out, "References", message->references);
     if (message->auto_submitted != MOTE_AUTO_NO) { /* RFC 3834 5.1, 5.2 */
-        mote_write_text(out, message->auto_submitted == MOTE_AUTO_REPLIED ? "Auto-Submitted: auto-replied\r\n"
-                                                                          : "Auto-Submitted: auto-generated\r\n");
+        write_texts(out, "Auto-Submitted: auto-", message->auto_submitted == MOTE_AUTO_REPLIED ? "replied" : "generated", "\r\n");
     }
     for (size_t i = 0; i < message->field_count; i++) {
         mote_header_write_text(out, message->fields[i].name, message->fields[i].value);
@@ -358,23 +366,25 @@ static void write_delimiter(mote_writer_t *out, const mote_message_t *message, u
 
 static void open_multipart(const mote_compose_t *compose, mote_writer_t *out, unsigned level)
 {
-    mote_write_text(out, "Content-Type: multipart/");
-    mote_write_text(out, level == MIXED ? "mixed;\r\n" : level == RELATED ? "related;\r\n" : "alternative;\r\n");
+    write_texts(out, "Content-Type: multipart/", level == MIXED ? "mixed" : level == RELATED ? "related" : "alternative", ";\r\n ");
     if (level == RELATED) { /* RFC 2387 3.1: the type of what is shown */
-        mote_write_text(out, (compose->levels & ALTERNATIVE) != 0 ? " type=\"multipart/alternative\";\r\n"
-                                                                  : " type=\"text/html\";\r\n");
+        write_texts(out, "type=\"", (compose->levels & ALTERNATIVE) != 0 ? "multipart/alternative" : "text/html", "\";\r\n ");
     }
-    mote_write_text(out, " boundary=\"");
+    mote_write_text(out, "boundary=\"");
     write_boundary(out, compose->message, level);
     mote_write_text(out, "\"\r\n");
 }
 
+static void write_encoding(mote_writer_t *out, const char *name)
+{
+    write_texts(out, "Content-Transfer-Encoding: ", name, "\r\n");
+}
+
 static void write_text_header(mote_writer_t *out, const mote_part_t *part)
 {
-    mote_write_text(out, part->role == MOTE_PART_TEXT ? "Content-Type: text/plain" : "Content-Type: text/html");
-    mote_write_text(out, part->is_ascii ? "; charset=us-ascii\r\n" : "; charset=utf-8\r\n");
-    mote_write_text(out, part->encoding == PLAIN ? "Content-Transfer-Encoding: 7bit\r\n"
-                                                 : "Content-Transfer-Encoding: quoted-printable\r\n");
+    write_texts(out, "Content-Type: text/", part->role == MOTE_PART_TEXT ? "plain" : "html", "; charset=");
+    mote_write_text(out, part->is_ascii ? "us-ascii\r\n" : "utf-8\r\n");
+    write_encoding(out, part->encoding == PLAIN ? "7bit" : "quoted-printable");
 }
 
 static void write_part_header(mote_writer_t *out, const mote_part_t *part)
@@ -386,13 +396,14 @@ static void write_part_header(mote_writer_t *out, const mote_part_t *part)
         return;
     }
     write_words(out, "Content-Type", part->type.size > 0 ? part->type : octets);
-    mote_write_text(out, "Content-Transfer-Encoding: base64\r\n");
+    write_encoding(out, "base64");
     if (part->role == MOTE_PART_INLINE) {
         mote_write_text(out, "Content-ID: <");
         mote_write(out, part->content_id);
         mote_write_text(out, ">\r\n");
     }
-    mote_write_text(out, part->role == MOTE_PART_INLINE ? "Content-Disposition: inline" : "Content-Disposition: attachment");
+    mote_write_text(out, "Content-Disposition: ");
+    mote_write_text(out, part->role == MOTE_PART_INLINE ? "inline" : "attachment");
     if (part->name.size > 0) {
         mote_header_write_file_name(out, part->name);
     }
@@ -446,16 +457,29 @@ static bool is_blank(uint8_t octet)
     return octet == ' ' || octet == '\t';
 }
 
+/* An encoder's octet; it has looked for room before (TEXT_STEP_BYTES). */
+static void put(mote_writer_t *out, uint8_t octet)
+{
+    MOTE_ASSERT(out->size < out->capacity);
+    out->data[out->size++] = octet;
+}
+
+static void end_line(mote_compose_t *compose, mote_writer_t *out)
+{
+    put(out, '\r');
+    put(out, '\n');
+    compose->column = 0;
+    compose->from_size = 0;
+}
+
 /* A line is full: a soft line break, which a plain text cannot have. */
 static void make_room(mote_compose_t *compose, mote_writer_t *out, bool is_plain, unsigned width)
 {
-    if (compose->column + width <= (is_plain ? (unsigned)PLAIN_LINE : (unsigned)QUOTED_LINE)) {
-        return;
+    if (compose->column + width > (is_plain ? (unsigned)PLAIN_LINE : (unsigned)QUOTED_LINE)) {
+        compose->has_failed |= is_plain;
+        put(out, '=');
+        end_line(compose, out);
     }
-    compose->has_failed |= is_plain;
-    mote_write_text(out, "=\r\n");
-    compose->column = 0;
-    compose->from_size = 0;
 }
 
 static void put_escaped(mote_compose_t *compose, mote_writer_t *out, bool is_plain, uint8_t octet)
@@ -464,9 +488,9 @@ static void put_escaped(mote_compose_t *compose, mote_writer_t *out, bool is_pla
 
     make_room(compose, out, is_plain, 3);
     compose->has_failed |= is_plain;
-    mote_write_u8(out, '=');
-    mote_write_u8(out, digits[octet >> 4]);
-    mote_write_u8(out, digits[octet & 15]);
+    put(out, '=');
+    put(out, digits[octet >> 4]);
+    put(out, digits[octet & 15]);
     compose->column = (uint8_t)(compose->column + 3);
 }
 
@@ -489,15 +513,8 @@ static void put_literal(mote_compose_t *compose, mote_writer_t *out, bool is_pla
         put_escaped(compose, out, is_plain, octet);
         return;
     }
-    mote_write_u8(out, octet);
+    put(out, octet);
     compose->column++;
-}
-
-static void end_line(mote_compose_t *compose, mote_writer_t *out)
-{
-    mote_write(out, crlf);
-    compose->column = 0;
-    compose->from_size = 0;
 }
 
 /* What was held back until it was known what follows: a CR, or a blank that may be the line's last. */
@@ -532,21 +549,40 @@ static void put_text_octet(mote_compose_t *compose, mote_writer_t *out, bool is_
     }
 }
 
-/* Octets at the front of the text that are literal, blanks between them included, and fit this line and the room. */
+/* Octets at the front that no encoding changes in mid-line, a word at a time: 32 to 126 without '='. */
+static size_t measure_plain(mote_span_t text)
+{
+    static const size_t ones = ~(size_t)0 / 255;
+    size_t word;
+    size_t size = 0;
+
+    for (; size + sizeof word <= text.size; size += sizeof word) {
+        memcpy(&word, text.data + size, sizeof word);
+        if (((word | (word - ones * ' ') | (word + ones) | ((word ^ ones * '=') - ones)) & ones * 128) != 0) {
+            break; /* an octet over 127, under 32, or that is 127 or '=': each shows in its highest bit */
+        }
+    }
+    while (size < text.size && (is_literal(text.data[size]) || text.data[size] == ' ')) {
+        size++;
+    }
+    return size;
+}
+
+/* Octets at the front of the text that go as they are: they fit this line and the room, end with no blank, which may be the
+   line's last, and do not begin the line as what is_endangered looks for. */
 static size_t measure_run(const mote_compose_t *compose, bool is_plain, size_t room)
 {
     size_t line_left = (is_plain ? (size_t)PLAIN_LINE : (size_t)QUOTED_LINE) - compose->column;
-    size_t limit = line_left < room ? line_left : room;
     mote_span_t text = compose->input;
-    size_t size = 0;
+    size_t size;
 
-    if (compose->held_size > 0 || compose->column < 5 || compose->utf8.left > 0) {
+    if (text.data[0] >= 0x80 || compose->held_size > 0 || compose->utf8.left > 0 ||
+        (compose->column == compose->from_size && (compose->column > 0 || text.data[0] == '.' || text.data[0] == 'F'))) {
         return 0;
     }
-    limit = limit < text.size ? limit : text.size;
-    while (size < limit && (is_literal(text.data[size]) ||
-                            (is_blank(text.data[size]) && size + 1 < limit && is_literal(text.data[size + 1])))) {
-        size++;
+    size = measure_plain(mote_span_slice(text, 0, line_left < room ? line_left : room));
+    while (size > 0 && text.data[size - 1] == ' ') {
+        size--;
     }
     return size;
 }

@@ -170,6 +170,18 @@ static const struct {
     ROW("NUL", "a\0b\n", ASCII_QP "a=00b\r\n"),
     ROW("escape within line limits", FORTY "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\xC3\xA9\n",
         TEXT_QP FORTY "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb=C3=\r\n=A9\r\n"),
+    ROW("a control within a word", "abcdefghijkl\x1Fmnopqrstuvwx\n", ASCII_QP "abcdefghijkl=1Fmnopqrstuvwx\r\n"),
+    ROW("DEL within a word", "abcdefghijkl\x7Fmnopqrstuvwx\n", ASCII_QP "abcdefghijkl=7Fmnopqrstuvwx\r\n"),
+    ROW("an equals sign within a word", "\xC3\xA9 abcdefghi=jklmnopqrs\n", TEXT_QP "=C3=A9 abcdefghi=3Djklmnopqrs\r\n"),
+    ROW("blanks and a tab", "\xC3\xA9  a \t b   \n", TEXT_QP "=C3=A9  a \t b  =20\r\n"),
+    ROW("dot behind a soft break", FORTY "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb.\xC3\xA9\n",
+        TEXT_QP FORTY "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb=\r\n=2E=C3=A9\r\n"),
+    ROW("From behind a soft break", FORTY "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbFrom \xC3\xA9\n",
+        TEXT_QP FORTY "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb=\r\nFrom=20=C3=A9\r\n"),
+    ROW("a blank before a soft break", FORTY "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb c \xC3\xA9\n",
+        TEXT_QP FORTY "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb =\r\nc =C3=A9\r\n"),
+    ROW("a blank behind a soft break", FORTY "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb c \xC3\xA9\n",
+        TEXT_QP FORTY "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb=\r\n c =C3=A9\r\n"),
 #undef ROW
 };
 
