@@ -1130,8 +1130,8 @@ static void write_path(mote_writer_t *out, mote_span_t text)
 {
     mote_address_t address;
 
-    if (text.size > 0) {
-        (void)mote_address_parse(text, &address); /* the delivery has checked it */
+    /* A delivery has checked it; whoever runs a session alone may not have, and no line may be put into this one. */
+    if (text.size > 0 && mote_address_parse(text, &address) == MOTE_OK) {
         mote_address_write(out, &address);
     }
     mote_write_u8(out, '>');

@@ -614,6 +614,21 @@ static void secure_half_said(void **state)
     }
 }
 
+/* What is no address puts no line into the dialogue, not even where no delivery has looked at it. */
+static void no_address(void **state)
+{
+    world_t world;
+
+    (void)state;
+    set_up(&world);
+    world.recipients[0].address = TEXT("ops@example.net>\r\nDATA");
+    world.settings.observer = observer_of(&world);
+    start(&world);
+    talk(&world, up_to_data);
+    assert_non_null(strstr(world.said, ">RCPT TO:<>\n"));
+    assert_null(strstr(world.said, "\r\nDATA"));
+}
+
 /* PORT-13: after its end a session neither takes nor says anything, whatever is called. */
 static void ended(void **state)
 {
@@ -648,7 +663,7 @@ int main(void)
         cmocka_unit_test(refused_in_mid_command),
         cmocka_unit_test(words),        cmocka_unit_test(source_waits), cmocka_unit_test(stretches), cmocka_unit_test(probe_of_many), cmocka_unit_test(others),
         cmocka_unit_test(states),       cmocka_unit_test(greeted),     cmocka_unit_test(ended),
-        cmocka_unit_test(secure_half_said),
+        cmocka_unit_test(secure_half_said), cmocka_unit_test(no_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
