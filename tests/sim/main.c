@@ -119,6 +119,8 @@ static bool can_meet(unsigned state, unsigned event)
         return event == HEARD_MALFORMED;
     case S_CONTENT:
         return event != HEARD_2YZ;
+    case S_IDLE:
+        return event != HEARD_TIMEOUT;
     default:
         return true;
     }
