@@ -34,6 +34,7 @@
 #define LWIP_NETIF_LOOPBACK            0
 #define LWIP_HAVE_LOOPIF               0
 #define LWIP_STATS                     0
+#define LWIP_DEBUG_TIMERNAMES          1 /* so that heap.c knows a timer by its size: else it is as large as a segment */
 #define LWIP_RAND()                    ((u32_t)rand())
 
 #endif

@@ -15,6 +15,7 @@ typedef struct net {
     bool is_silent;        /* SYNs to the mail server are lost */
     bool is_closed;        /* nobody listens */
     bool reads_slowly;     /* the server's window opens octet by octet */
+    unsigned window;       /* a window that the server never says to be larger; 0: as it is */
     size_t reset_after;    /* RST after so many octets heard; NET_NEVER */
     size_t end_after;      /* FIN after so many octets said; NET_NEVER */
     unsigned records;      /* which families of addresses the DNS knows */

@@ -4,6 +4,7 @@
 #include "heap.h"
 #include "net.h"
 
+#include "lwip/memp.h"
 #include "lwip/timeouts.h"
 
 #include <stdlib.h>
@@ -231,6 +232,20 @@ static void a_small_window(void **state)
     }
 }
 
+/* The server never offers more than one octet, so that each octet is a segment. */
+static void a_window_of_one_octet(void **state)
+{
+    static job_t job;
+
+    (void)state;
+    net.window = 1;
+    prepare(&job, &by_relay, small);
+    assert_int_equal(start(&job), MOTE_OK);
+    run_to_end(&job);
+    assert_int_equal(verdict_of(&job), MOTE_VERDICT_ACCEPTED);
+    check_honest(&job, small, "window of one");
+}
+
 static void no_way(void **state)
 {
     static const struct {
@@ -369,6 +384,93 @@ static void no_memory(void **state) /* PORT-8 */
     assert_true(accepted > nth * 8 / 10); /* lwIP's client or server sends again; a lost SYN's pcb is made anew */
 }
 
+/* A delivery while memory is short: a verdict, and nothing is left of it. Then a later mail gets through. Gives whether
+   there was memory enough. */
+static bool has_enough(const char *name)
+{
+    static job_t job;
+    mote_span_t message = mote_span_slice(make_large(), 0, 660); /* in pieces that lwIP does not copy, too */
+    bool has_failed;
+
+    prepare(&job, &by_mx, message);
+    job.settings.allows_loopback = true;
+    net.has_large_answers = true;
+    assert_int_equal(start(&job), MOTE_OK);
+    run_to_end(&job);
+    check_honest(&job, message, name);
+    has_failed = heap_has_failed();
+    CHECK(has_failed || verdict_of(&job) == MOTE_VERDICT_ACCEPTED, name);
+    net_reset();
+    net_drain();
+    CHECK(heap_count() == base_count, name);
+    prepare(&job, &by_mx, message);
+    job.settings.allows_loopback = true;
+    assert_int_equal(start(&job), MOTE_OK);
+    run_to_end(&job);
+    CHECK(verdict_of(&job) == MOTE_VERDICT_ACCEPTED, name);
+    net_reset();
+    net_drain();
+    return !has_failed;
+}
+
+/* From the n-th allocation on there is no more memory, until the delivery has ended. */
+static void no_memory_any_more(void **state) /* PORT-8 */
+{
+    unsigned nth = 1;
+    bool has_failed = true;
+
+    (void)state;
+    for (nth = 1; has_failed; nth++) {
+        heap_fail_from(nth);
+        has_failed = !has_enough("no memory any more");
+    }
+    print_message("%u allocations are enough\n", nth - 1);
+    assert_true(nth > 40);
+}
+
+/* As with MEM_SIZE: every size up to the one that is enough. */
+static void a_small_heap(void **state) /* PORT-8 */
+{
+    size_t bytes = 64;
+    bool has_room;
+
+    (void)state;
+    do {
+        bytes += 64;
+        heap_limit_bytes(bytes);
+        has_room = has_enough("a small heap");
+    } while (!has_room && bytes < 20000);
+    print_message("%u bytes are enough\n", (unsigned)bytes);
+    assert_true(has_room && bytes > 500);
+}
+
+/* Each pool with no element, one, two, until that is enough. lwIP's client and server share them here. */
+static void small_pools(void **state) /* PORT-8 */
+{
+    static const struct {
+        const char *name;
+        memp_t pool;
+    } pools[] = {
+        { "TCP_PCB", MEMP_TCP_PCB }, { "UDP_PCB", MEMP_UDP_PCB }, { "TCP_SEG", MEMP_TCP_SEG },
+        { "PBUF", MEMP_PBUF },       { "PBUF_POOL", MEMP_PBUF_POOL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(pools); i++) {
+        unsigned count = 0;
+        bool is_enough;
+
+        do {
+            CHECK(memp_pools[pools[i].pool]->size != sizeof(struct sys_timeo), pools[i].name); /* those never fail */
+            heap_limit_blocks(LWIP_MEM_ALIGN_SIZE(memp_pools[pools[i].pool]->size), count);
+            is_enough = has_enough(pools[i].name);
+            count++;
+        } while (!is_enough && count < 20);
+        print_message("%s: %u are enough\n", pools[i].name, count - 1);
+        CHECK(is_enough, pools[i].name);
+    }
+}
+
 /* A delivery that has made so many steps. False: it had ended before. */
 static bool begin_and_step(job_t *job, unsigned steps)
 {
@@ -403,7 +505,7 @@ static void stopped(void **state)
 
 /* The cable is pulled after each step and stays out: a verdict in the time that the timers allow, and once it is back a
    later mail gets through. */
-static void a_pulled_cable(void **state)
+static void a_pulled_cable(void **state) /* PORT-12 */
 {
     static job_t job;
     unsigned steps;
@@ -516,8 +618,8 @@ static void a_thousand_in_a_row(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(ways),      TEST(bad_links), TEST(a_small_window), TEST(no_way),
-        TEST(ends_of_the_link), TEST(no_memory), TEST(stopped), TEST(a_pulled_cable), TEST(a_kept_stream),
+        TEST(ways),      TEST(bad_links), TEST(a_small_window), TEST(a_window_of_one_octet), TEST(no_way),
+        TEST(ends_of_the_link), TEST(no_memory), TEST(no_memory_any_more), TEST(a_small_heap), TEST(small_pools), TEST(stopped), TEST(a_pulled_cable), TEST(a_kept_stream),
         TEST(a_thousand_in_a_row), TEST(borrowed_bytes), TEST(woken_within_a_step),
     };
     return cmocka_run_group_tests(tests, net_set_up, NULL);
