@@ -57,6 +57,10 @@ static bool set(settings_t *settings, mote_span_t key, mote_span_t value)
         settings->arena = read_number(value);
     } else if (mote_span_equals(key, mote_span_text("rounds"))) {
         settings->rounds = read_number(value);
+    } else if (mote_span_equals(key, mote_span_text("pause"))) {
+        settings->pause_ms = read_number(value);
+    } else if (mote_span_equals(key, mote_span_text("patience"))) {
+        settings->patience_s = read_number(value);
     } else if (mote_span_equals(key, mote_span_text("dns"))) {
         return mote_ip_parse(value, &settings->name_server) == MOTE_OK;
     } else if (mote_span_equals(key, mote_span_text("ca"))) {

@@ -16,6 +16,8 @@ typedef struct settings {
     bool has_clock;
     uint16_t arena;                /* bytes of mbedTLS's arena to use; 0: all */
     uint16_t rounds;               /* how often all of it is done */
+    uint16_t pause_ms;             /* before each round */
+    uint16_t patience_s;           /* for an address, and for each mail; 0: the usual */
 } settings_t;
 
 /** Reads the file that the command line names, else the defaults, which name nobody. False: it makes no sense. */

@@ -1,4 +1,5 @@
-"""The firmware in QEMU, against real servers: python3 tests/firmware/run.py [-v] [-k PATTERN]. Needs build/firmware.
+"""The firmware in QEMU, against real servers: python3 tests/firmware/run.py [-v] [-k PATTERN] [--long].
+Needs build/firmware. With --long: 1000 mails in a row, and the cable pulled on each board (a quarter of an hour).
 With --footprint: what each configuration costs (docs/footprint.md). Needs --target variants built too.
 
 QEMU's own network leads out of the device's namespace of tests/world: the board gets its address and name server by DHCP,
@@ -9,8 +10,11 @@ import email.header
 import email.utils
 import pathlib
 import re
+import socket
+import ssl
 import subprocess
 import sys
+import threading
 import time
 import unittest
 
@@ -20,6 +24,7 @@ import world  # noqa: E402
 
 BUILD = TOP / "build/firmware"
 BOARDS = ["lm3s6965evb", "mps2-an385"]
+LONG = "--long" in sys.argv
 MX = b"X-Mark: MX\r\nSubject: Pump 7\r\n\r\nThe flow has stopped.\r\n.\r\n..\r\nThat is all.\r\n"
 marks = {}  # board -> the highest of each figure
 
@@ -30,15 +35,18 @@ class Firmware(unittest.TestCase):
             for mail in (W.folder / ("boxes-" + server)).glob("*/new/*"):
                 mail.unlink()
 
-    def run_board(self, board, network="user", to="ops@exim.example", ca="ca", limit=120, image=None, qemu=(), **settings):
-        """Runs a board: (exit code, console)."""
+    def command(self, board, image=None, to="ops@exim.example", ca="ca", network="user", monitor="none", qemu=(), **settings):
+        """Writes the settings; gives the command line of a board with them."""
         words = {"from": "pump@example.net", "to": to, "user": world.USER, "password": world.PASSWORD, "ca": W.folder / (ca + ".der")}
         words.update(settings)
         path = W.folder / "firmware.conf"
         path.write_text("".join("%s %s\n" % (key, value) for key, value in words.items()))
-        done = W.on_device("qemu-system-arm", "-M", board, "-kernel", str(BUILD / ((image or board) + ".elf")), "-nographic", "-monitor", "none",
-                           "-serial", "stdio", "-nic", network, "-semihosting-config", "enable=on,target=native,arg=fw,arg=%s" % path, *qemu,
-                           stdin=subprocess.DEVNULL, timeout=limit)
+        return ["qemu-system-arm", "-M", board, "-kernel", str(BUILD / ((image or board) + ".elf")), "-nographic", "-monitor", monitor,
+                "-serial", "stdio", "-nic", network, "-semihosting-config", "enable=on,target=native,arg=fw,arg=%s" % path, *qemu]
+
+    def run_board(self, board, image=None, limit=120, **settings):
+        """Runs a board: (exit code, console)."""
+        done = W.on_device(*self.command(board, image, **settings), stdin=subprocess.DEVNULL, timeout=limit)
         console = done.stdout.decode("latin-1").replace("\r\n", "\n")
         found = re.search(r"^marks: board \S+ mails (\d+) accepted (\d+) stack (\d+) of \d+ arena (\d+) of \d+ mem (\d+) pbufs (\d+) "
                           r"static (\d+)$", console, re.M)
@@ -100,12 +108,13 @@ class Firmware(unittest.TestCase):
                     self.assertEqual(reused_sessions() - before, 2)
 
     def test_many_rounds(self):
-        """Nothing is left behind, and the last round is as the first."""
+        """Nothing is left behind (the device looks itself), and the last round is as the first. 1000 mails with --long."""
+        rounds = 500 if LONG else 20
         for board in self.each_board():
-            code, console = self.run_board(board, relay="submission.example.net", rounds=20, limit=300)
-            self.assertEqual(code, 0, console)
-            self.assertEqual(console.count(": accepted, final"), 40)
-            self.assert_stored(times=20)
+            code, console = self.run_board(board, relay="submission.example.net", rounds=rounds, limit=1800)
+            self.assertEqual(code, 0, console[-2000:])
+            self.assertEqual(console.count(": accepted, final"), 2 * rounds)
+            self.assert_stored(times=rounds)
 
     TROUBLE = [
         ("a stranger's CA", {"ca": "stranger"}, "relay: transient, tls, certificate not accepted", "not signed by a trusted CA"),
@@ -150,6 +159,54 @@ class Firmware(unittest.TestCase):
         self.assertEqual(code, 1, console)
         self.assertIn("MX: transient, mx, ", console)
 
+    def test_cable(self):
+        """The cable is pulled at each step, and put in again after the verdict: the next mail gets through, every time."""
+        for board in self.each_board(BOARDS if LONG else BOARDS[:1]):
+            with self.subTest("DHCP, names"), Cable(self, board, rounds=4, pause=300, patience=4, is_pulled=True) as cable:
+                cable.expect("DHCP: no answer")
+                cable.put_in()
+                cable.expect("MX: accepted")
+                cable.pull()
+                cable.expect("MX: transient, mx, ")
+                cable.put_in()
+                cable.expect("MX: accepted")
+                cable.expect("marks: ")
+                self.assertEqual(cable.code(), 2)
+            with self.subTest("a relay"):
+                self.pull_at_each_step(board)
+
+    # When the relay hears this, the cable is pulled; then the verdict and the step it names.
+    STEPS = [("connection", "transient, greeting, "), ("EHLO", "transient, ehlo, "), ("STARTTLS", "transient, starttls, "),
+             ("ClientHello", "transient, tls, "), ("AUTH", "transient, auth, "), ("MAIL", "transient, mail, "),
+             ("RCPT", "transient, rcpt, "), ("DATA", "transient, data, "), ("content", "in doubt, final, "),
+             ("end of data", "in doubt, final, ")]
+
+    def pull_at_each_step(self, board):
+        certificate = W.make_certificate("cable", "IP:192.0.2.13")
+        armed = []
+
+        def step(name):
+            if armed and armed[0] == name:
+                armed.clear()
+                cable.pull()
+                raise EOFError
+
+        with Peer("192.0.2.13", 587, careful_relay(certificate, step)), \
+                Cable(self, board, rounds=2 + 2 * len(self.STEPS), pause=100, patience=4, mx=0, relay="192.0.2.13",
+                      is_pulled=False) as cable:
+            cable.expect("relay: accepted")
+            for name, verdict in self.STEPS:
+                with self.subTest(step=name):
+                    armed[:] = [name]
+                    cable.expect("relay: " + verdict)
+                    cable.put_in()
+                    cable.expect("relay: accepted")
+            cable.pull()
+            cable.expect("relay: transient, connect, ")
+            cable.put_in()
+            cable.expect("marks: ")
+            self.assertEqual(cable.code(), 1)
+
     def test_no_network(self):
         """A cable that leads nowhere: DHCP is given up with a word."""
         for board in self.each_board(BOARDS[:1]):
@@ -161,6 +218,95 @@ def reused_sessions():
     time.sleep(0.3)  # Postfix writes its log by a process of its own
     log = W.folder / "postfix/postfix.log"
     return log.read_text().count("Reusing old session") if log.exists() else 0
+
+
+class Cable:
+    """A board whose cable can be pulled: by QEMU's monitor."""
+
+    def __init__(self, test, board, is_pulled, **settings):
+        path = str(W.folder / "monitor")
+        words = test.command(board, network="user,id=wire", monitor="unix:%s,server,nowait" % path, qemu=["-S"], **settings)
+        self.process = subprocess.Popen(["nsenter", "--net=/proc/%d/ns/net" % W.device.pid, *words], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.watch = threading.Timer(120, self.process.kill)
+        self.watch.start()
+        self.console = ""
+        self.monitor = socket.socket(socket.AF_UNIX)
+        self.monitor.settimeout(10)
+        deadline = time.monotonic() + 10
+        while self.monitor.connect_ex(path) != 0 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.await_prompt()
+        if is_pulled:
+            self.pull()
+        self.tell("cont")
+        self.next_line()  # its name
+
+    def await_prompt(self):
+        heard = b""
+        while not heard.endswith(b"(qemu) "):
+            heard += self.monitor.recv(4096)
+
+    def tell(self, command):
+        self.monitor.sendall(command.encode() + b"\n")
+        self.await_prompt()
+
+    def pull(self):
+        self.tell("set_link wire off")
+
+    def put_in(self):
+        self.tell("set_link wire on")
+
+    def next_line(self):
+        line = self.process.stdout.readline().decode("latin-1").strip()
+        self.console += line + "\n"
+        return line
+
+    def expect(self, words):
+        if words not in self.next_line():
+            raise AssertionError("no \"%s\" in the last line:\n%s" % (words, self.console))
+
+    def code(self):
+        return self.process.wait(20)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.watch.cancel()
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        self.monitor.close()
+
+
+def careful_relay(certificate, step):
+    """A relay that says where it is: step(name) is called when something has been heard, before the answer."""
+    def talk(it):
+        step("connection")
+        it.say("220 script.example.net ready\n")
+        while True:
+            verb = it.hear().split(b" ")[0].split(b":")[0].decode().upper()
+            step(verb)
+            if verb == "STARTTLS":
+                it.say("220 go\n")
+                it.connection.recv(1, socket.MSG_PEEK)
+                step("ClientHello")
+                it.start_tls(certificate)
+            elif verb == "EHLO":
+                is_secured = isinstance(it.connection, ssl.SSLSocket)
+                it.say("250-script.example.net\n250 %s\n" % ("AUTH PLAIN" if is_secured else "STARTTLS"))
+            elif verb == "DATA":
+                it.say("354 go\n")
+                it.hear()
+                step("content")
+                it.hear_content()
+                step("end of data")
+                it.say("250 2.0.0 queued\n")
+            else:
+                it.say({"AUTH": "235 in\n", "QUIT": "221 bye\n"}.get(verb, "250 ok\n"))
+
+    return talk
 
 
 def sizes(board):
@@ -220,7 +366,7 @@ if __name__ == "__main__":
             footprint()
             is_good = True
         else:
-            is_good = unittest.main(exit=False).result.wasSuccessful()
+            is_good = unittest.main(exit=False, argv=[a for a in sys.argv if a != "--long"]).result.wasSuccessful()
             if marks:
                 sum_up()
     finally:
