@@ -8,7 +8,8 @@ enum {
     AT_REWIND,  /* a part's source is to be rewound */
     AT_CONTENT, /* a part itself */
     AT_END,
-    HAS_FAILED
+    HAS_FAILED, /* while it was read; it may be read again */
+    IS_REFUSED  /* by start or scan, for good */
 };
 
 /* A text's encoding: known after the scan. */
@@ -332,16 +333,10 @@ static unsigned levels_of(const mote_compose_t *compose, size_t index)
     if (index >= compose->message->part_count) {
         return 0;
     }
-    switch ((mote_part_role_t)compose->message->parts[index].role) {
-    case MOTE_PART_TEXT:
-    case MOTE_PART_HTML:
+    if (is_text(&compose->message->parts[index])) {
         return compose->levels;
-    case MOTE_PART_INLINE:
-        return compose->levels & (MIXED | RELATED);
-    case MOTE_PART_ATTACHMENT:
-        return MIXED;
     }
-    return 0;
+    return compose->message->parts[index].role == MOTE_PART_INLINE ? compose->levels & (MIXED | RELATED) : (unsigned)MIXED;
 }
 
 static unsigned innermost(unsigned levels)
@@ -659,8 +654,10 @@ static void encode_base64(mote_compose_t *compose, mote_writer_t *out)
     while (compose->input.size > 0 && compose->capacity - out->size >= TEXT_STEP_BYTES) {
         bool is_line_start = compose->held_size == 0 && (compose->column == 0 || compose->column == BASE64_LINE);
 
-        if (is_line_start && compose->input.size >= BASE64_LINE_OCTETS &&
-            compose->capacity - out->size >= BASE64_LINE + crlf.size) {
+        if (is_line_start && compose->input.size >= BASE64_LINE_OCTETS) {
+            if (compose->capacity - out->size < BASE64_LINE + crlf.size) {
+                break; /* it goes whole into an empty room */
+            }
             put_base64_line(compose, out);
             continue;
         }
@@ -760,9 +757,8 @@ static mote_status_t encode_part(mote_compose_t *compose, mote_writer_t *out)
         } else if (status == MOTE_CLOSED && compose->held_size > 0) {
             put_group(compose, out, compose->held_size);
         }
-        if (compose->input.size > 0 && status == MOTE_OK &&
-            compose->capacity - out->size < BASE64_LINE + crlf.size && !is_text(part) && compose->held_size == 0) {
-            break; /* the next line goes whole into an empty room */
+        if (compose->input.size > 0) {
+            break; /* what is left wants an empty room */
         }
     }
     return status;
@@ -774,6 +770,9 @@ static mote_status_t rewind_compose(void *self)
 {
     mote_compose_t *compose = self;
 
+    if (compose->step == IS_REFUSED) {
+        return MOTE_ERR_SOURCE;
+    }
     begin_part(compose);
     compose->step = AT_HEADER;
     compose->part = 0;
@@ -867,7 +866,7 @@ mote_status_t mote_compose_start(mote_compose_t *compose, const mote_message_t *
     compose->source.wire_size = MOTE_SIZE_UNKNOWN;
     compose->source.is_8bit = MOTE_NO;
     compose->source.is_canonical = MOTE_YES;
-    compose->step = HAS_FAILED; /* until all is well */
+    compose->step = IS_REFUSED; /* until all is well */
     if (capacity < MOTE_COMPOSE_ROOM_BYTES) {
         compose->fault = "room";
         return MOTE_ERR_SPACE;
@@ -888,6 +887,7 @@ mote_status_t mote_compose_start(mote_compose_t *compose, const mote_message_t *
         message->parts[i].is_ascii = false;
         message->parts[i].encoded_size = MOTE_SIZE_UNKNOWN;
     }
+    compose->step = AT_HEADER;
     return rewind_compose(compose);
 }
 
@@ -966,9 +966,9 @@ static int32_t measure(mote_compose_t *compose)
 mote_status_t mote_compose_scan(mote_compose_t *compose)
 {
     const mote_message_t *message = compose->message;
-    mote_status_t status;
+    mote_status_t status = MOTE_OK;
 
-    if (compose->step == HAS_FAILED) {
+    if (compose->step >= HAS_FAILED) {
         return MOTE_ERR_ARGUMENT;
     }
     while (compose->part < message->part_count) {
@@ -979,12 +979,11 @@ mote_status_t mote_compose_scan(mote_compose_t *compose)
             part->encoded_size = 0;
             part->encoding = compose->step == AT_REWIND ? QUOTED_PRINTABLE : PLAIN; /* plain first, if it can be */
             status = rewind_part(part);
-            if (status != MOTE_OK) {
-                return status;
-            }
-            compose->step = AT_CONTENT;
+            compose->step = status == MOTE_OK ? AT_CONTENT : compose->step;
         }
-        status = is_text(part) ? scan_text(compose, part) : scan_octets(compose, part);
+        if (compose->step == AT_CONTENT) {
+            status = is_text(part) ? scan_text(compose, part) : scan_octets(compose, part);
+        }
         if (status == MOTE_ERR_CONTENT && part->encoding == PLAIN) {
             compose->step = AT_REWIND;
             continue;
@@ -994,7 +993,7 @@ mote_status_t mote_compose_scan(mote_compose_t *compose)
         }
         if (status != MOTE_CLOSED) {
             compose->fault = fault_of(part);
-            compose->step = HAS_FAILED;
+            compose->step = IS_REFUSED;
             return status;
         }
         part->source_size = part->source != NULL ? compose->taken : 0; /* and no other size from now on */

@@ -340,8 +340,8 @@ static mote_status_t pass(mote_dkim_t *dkim)
             status = read_stretch(dkim, stretch);
         }
     }
-    if (status == MOTE_CLOSED && end_field(dkim) != MOTE_OK) {
-        return MOTE_ERR_SOURCE;
+    if (status == MOTE_CLOSED && (status = end_field(dkim)) == MOTE_OK) { /* the message may end with its header */
+        status = MOTE_CLOSED;
     }
     return status;
 }

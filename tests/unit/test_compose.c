@@ -463,6 +463,102 @@ static void sources_at_fault(void **state)
     }
 }
 
+/* A source that cannot be rewound, now or ever, and one whose pieces are empty or longer than anything: named, and never
+   taken for an end. */
+typedef struct odd_source {
+    mote_source_t source;
+    mote_span_t piece;
+    mote_status_t rewound;
+    unsigned rewind_count;
+} odd_source_t;
+
+static mote_status_t rewind_odd(void *self)
+{
+    odd_source_t *odd = self;
+
+    return odd->rewind_count++ % 2 == 0 ? odd->rewound : MOTE_OK;
+}
+
+static mote_status_t next_of_odd(void *self, mote_span_t *piece)
+{
+    *piece = ((odd_source_t *)self)->piece;
+    return MOTE_OK;
+}
+
+static void odd_sources(void **state)
+{
+    static const struct {
+        const char *name;
+        uint8_t role;
+        mote_status_t rewound;
+        size_t piece_size;
+    } cases[] = {
+        { "an attachment that cannot be rewound", MOTE_PART_ATTACHMENT, MOTE_ERR_SOURCE, 0 },
+        { "a text that cannot be rewound", MOTE_PART_TEXT, MOTE_ERR_SOURCE, 0 },
+        { "empty pieces", MOTE_PART_ATTACHMENT, MOTE_OK, 0 },
+        { "empty pieces of text, rewound at the second try", MOTE_PART_TEXT, MOTE_PENDING, 0 },
+        { "more than can be counted", MOTE_PART_ATTACHMENT, MOTE_PENDING, 0xF0000000U },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        odd_source_t odd = { { rewind_odd, next_of_odd, &odd, MOTE_SIZE_UNKNOWN, 0, 0, false, false }, { NULL, 0 }, cases[i].rewound, 0 };
+        mote_part_t part;
+        mote_message_t message = make_message(&part, 1);
+        mote_compose_t compose;
+        uint8_t room[100];
+        uint8_t text[2000];
+        size_t size;
+
+        memset(&part, 0, sizeof part);
+        part.role = cases[i].role;
+        part.source = &odd.source;
+        odd.piece.size = cases[i].piece_size; /* nobody looks at what is in it */
+        CHECK(mote_compose_start(&compose, &message, room, sizeof room) == MOTE_OK, cases[i].name);
+        CHECK(scan(&compose) == MOTE_ERR_SOURCE, cases[i].name);
+        CHECK(compose.fault != NULL && strcmp(compose.fault, cases[i].role == MOTE_PART_TEXT ? "text" : "attachment") == 0,
+              cases[i].name);
+        CHECK(read_all(&compose.source, text, sizeof text, &size) == MOTE_ERR_SOURCE, cases[i].name);
+        if (cases[i].piece_size == 0) { /* and without a scan */
+            odd.rewind_count = 0;
+            CHECK(mote_compose_start(&compose, &message, room, sizeof room) == MOTE_OK, cases[i].name);
+            CHECK(read_all(&compose.source, text, sizeof text, &size) == MOTE_ERR_SOURCE, cases[i].name);
+        }
+    }
+}
+
+/* Sizes that a message cannot have are not known, never wrong. Nothing of it is read. */
+static void sizes_beyond(void **state)
+{
+    static const struct {
+        uint32_t sizes[2];
+        bool is_known;
+    } cases[] = { { { 700000000, 100 }, true }, { { 800000000, 800000000 }, false }, { { 1500000000, 1 }, false }, { { 1, UINT32_MAX }, false } };
+    mote_source_t source = { NULL, NULL, NULL, MOTE_SIZE_UNKNOWN, 0, 0, false, false };
+
+    (void)state;
+    source.rewind = rewind_zeros;
+    source.next = next_of_zeros;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        uint32_t left = 0;
+        mote_part_t parts[2];
+        mote_message_t message = make_message(parts, 2);
+        mote_compose_t compose;
+        uint8_t room[100];
+
+        source.self = &left;
+        memset(parts, 0, sizeof parts);
+        for (size_t k = 0; k < 2; k++) {
+            parts[k].role = MOTE_PART_ATTACHMENT;
+            parts[k].source = &source;
+            parts[k].source_size = cases[i].sizes[k];
+        }
+        assert_int_equal(mote_compose_start(&compose, &message, room, sizeof room), MOTE_OK);
+        assert_int_equal(mote_compose_scan(&compose), MOTE_OK);
+        assert_int_equal(compose.source.wire_size >= 0, cases[i].is_known);
+    }
+}
+
 /* A text that changes after the scan cannot make the message other than it was said to be. */
 static void text_that_changes(void **state)
 {
@@ -488,6 +584,8 @@ static void text_that_changes(void **state)
     }
 }
 
+#define LONG FORTY FORTY FORTY FORTY
+
 static mote_status_t start_with(const mote_message_t *message, const char **fault)
 {
     static mote_compose_t compose;
@@ -498,7 +596,9 @@ static mote_status_t start_with(const mote_message_t *message, const char **faul
     if (status != MOTE_OK) {
         mote_span_t piece;
 
-        assert_int_equal(compose.source.next(&compose, &piece), MOTE_ERR_SOURCE); /* and it cannot be read */
+        assert_int_equal(compose.source.next(&compose, &piece), MOTE_ERR_SOURCE); /* and it cannot be read, */
+        assert_int_equal(compose.source.rewind(&compose), MOTE_ERR_SOURCE); /* whoever did not listen */
+        assert_int_equal(compose.source.next(&compose, &piece), MOTE_ERR_SOURCE);
         assert_int_equal(mote_compose_scan(&compose), MOTE_ERR_ARGUMENT);
     }
     return status;
@@ -520,9 +620,11 @@ static void refused_fields(void **state)
     static const char *const made_here[] = { "Date", "FROM", "sender", "Reply-To", "To", "Cc", "Bcc", "Subject", "Message-ID",
                                              "In-Reply-To", "References", "MIME-Version", "Content-Type", "Content-Anything",
                                              "Auto-Submitted", "Return-Path", "Received" };
-    static const char *const wrong_types[] = { "image", "image/", "/png", "image/png x", "multipart/mixed", "Message/rfc822",
+    static const char *const wrong_types[] = { "image", "image/", "/png", "image/p;x=" LONG, "image/png x", "multipart/mixed", "Message/rfc822",
                                                "image/png\r\nX: y", "im age/png", "image/png;\x7F", "image/p\xC3\xA9" };
     static const char *const wrong_names[] = { "/etc/passwd", "..", ".", "a/b", "a\\b", "a\r\nb", "a\xE9", "\x1B[2J" };
+    static const char *const wrong_ids[] = { "", "x>\r\nX: y", "a b", "a<b", "a>b", "a\x7F", "a\xC3\xA9", LONG };
+    static const mote_name_addr_t wrong_first[2] = { { MOTE_SPAN(""), MOTE_SPAN("x") }, { MOTE_SPAN(""), MOTE_SPAN("b@example.net") } };
     mote_part_t part;
     mote_message_t message = make_message(&part, 1);
     const char *fault;
@@ -544,6 +646,9 @@ static void refused_fields(void **state)
     message.reply_to.count = 1;
     REFUSED(MOTE_ERR_ADDRESS, "Reply-To");
     message.to.items = &wrong;
+    REFUSED(MOTE_ERR_ADDRESS, "To");
+    message.to.items = wrong_first;
+    message.to.count = 2;
     REFUSED(MOTE_ERR_ADDRESS, "To");
     message.cc.items = &evil;
     message.cc.count = 1;
@@ -582,15 +687,21 @@ static void refused_fields(void **state)
     part.content_id = TEXT("x");
     REFUSED(MOTE_ERR_ARGUMENT, "content_id"); /* an attachment has none */
     part.role = MOTE_PART_INLINE;
-    part.content_id = TEXT("x>\r\nX: y");
-    REFUSED(MOTE_ERR_ARGUMENT, "content_id");
+    for (size_t i = 0; i < COUNT_OF(wrong_ids); i++) {
+        part.content_id = mote_span_text(wrong_ids[i]);
+        REFUSED(MOTE_ERR_ARGUMENT, "content_id");
+    }
+    part.content_id = TEXT("x");
+    part.type = TEXT("text/csv; charset=utf-8");
+    part.name = TEXT(".x");
+    assert_int_equal(start_with(&message, &fault), MOTE_OK);
     part.role = 9;
     REFUSED(MOTE_ERR_ARGUMENT, "parts");
 }
 
 static void refused_order(void **state)
 {
-    static const uint8_t wrong[][3] = { { 1, 0, 3 }, { 3, 0, 3 }, { 0, 0, 3 }, { 0, 1, 1 }, { 0, 3, 2 } };
+    static const uint8_t wrong[][3] = { { 1, 0, 3 }, { 3, 0, 3 }, { 2, 3, 3 }, { 0, 0, 3 }, { 0, 1, 1 }, { 0, 3, 2 } };
     mote_part_t parts[3];
     mote_message_t message = make_message(parts, 3);
     mote_compose_t compose;
@@ -601,7 +712,7 @@ static void refused_order(void **state)
         memset(parts, 0, sizeof parts);
         for (size_t k = 0; k < 3; k++) {
             parts[k].role = wrong[i][k];
-            parts[k].content_id = wrong[i][k] == MOTE_PART_INLINE ? TEXT("x") : mote_span(NULL, 0);
+            parts[k].content_id = wrong[i][k] == MOTE_PART_INLINE && k > 0 ? TEXT("x") : mote_span(NULL, 0);
         }
         assert_int_equal(mote_compose_start(&compose, &message, room, sizeof room), MOTE_ERR_ARGUMENT);
     }
@@ -664,6 +775,11 @@ static void whole_header(void **state)
                                       "Message-ID: <" SEED "@example.net>\r\n"
                                       "MIME-Version: 1.0\r\n"
                                       "\r\n");
+    message.cc.items = &ops; /* a copy alone */
+    message.cc.count = 1;
+    size = compose_whole(&message, 1000, text, sizeof text - 1, "header");
+    text[size] = 0;
+    assert_non_null(strstr((char *)text, "example.net>\r\nCc: ops@example.net\r\nMessage-ID"));
 }
 
 int main(void)
@@ -672,7 +788,7 @@ int main(void)
         cmocka_unit_test(every_text),       cmocka_unit_test(text_in_pieces),    cmocka_unit_test(trees),
         cmocka_unit_test(attachments),      cmocka_unit_test(hundred_megabytes), cmocka_unit_test(sources_at_fault),
         cmocka_unit_test(text_that_changes), cmocka_unit_test(refused_fields),   cmocka_unit_test(refused_order),
-        cmocka_unit_test(whole_header),
+        cmocka_unit_test(whole_header),     cmocka_unit_test(odd_sources),       cmocka_unit_test(sizes_beyond),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -223,6 +223,9 @@ static void refusals(void **state)
         { "no at", "<ab>", false },         { "two ats", "<a@b@c>", false },    { "two spaces", "<a@b>  <c@d>", false },
         { "CRLF", "<a@b>\r\n <c@d>", false }, { "a comma", "<a@b>, <c@d>", false }, { "nothing", "", false },
         { "nothing left", "<@abc>", false }, { "nothing right", "<abc@>", false }, { "quotes", "<\"a\"@b>", false },
+        { "one that begins otherwise", "a@bcd>", false }, { "one that ends otherwise", "<a@bcd", false },
+        { "a control", "<a\x01@b>", false }, { "not ASCII", "<\xC3\xA9@b>", false },
+        { "longer than a line", "<" FIFTY FIFTY FIFTY FIFTY FIFTY "@b>", false },
     };
     static const char *const wrong_names[] = { "", "X Y", "X:", "X\r\nY", "\xC3\xBC", FIFTY "aaaaaaaaaaa" };
 
@@ -317,6 +320,7 @@ static void file_names(void **state)
         { "a \"b\" \\.txt", ";\r\n filename=\"a \\\"b\\\" \\\\.txt\"" },
         { "50% of it;.txt", ";\r\n filename=\"50% of it;.txt\"" },
         { "F\xC3\xBCllstand 50%.txt", ";\r\n filename*=utf-8''F%C3%BCllstand%2050%25.txt" },
+        { "a=b.log  ", ";\r\n filename=\"a=b.log  \"" },
         { "=?x?=", ";\r\n filename*=utf-8''%3D%3Fx%3F%3D" },
         { FIFTY "aaaaa", ";\r\n filename=\"" FIFTY "aaaaa\"" },
         { FIFTY "aaaaaa", ";\r\n filename*0*=utf-8''" FIFTY "aaaaa;\r\n filename*1*=a" },
