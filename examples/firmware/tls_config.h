@@ -22,5 +22,6 @@
 #define MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG
 
 #include "tls_features.h"
+#undef MBEDTLS_SSL_MAX_FRAGMENT_LENGTH /* this firmware does not ask for it */
 
 #endif
