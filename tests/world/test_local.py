@@ -11,7 +11,7 @@ class LocalMail(unittest.TestCase):
         folder = W.folder / "local"
         (folder / "ops").mkdir(parents=True)
         options = ["local_domain=pump.example", "maildir=%s/%%u" % folder]
-        message = b"Return-Path: <forged@example.org>\nSubject: here\n\n.dot\nlast"
+        message = b"Subject: here\n\n.dot\nlast"
         code, out, err = send(message, "ops@PUMP.example", "nobody@pump.example", "a/x@pump.example", options=options)
         self.assertEqual(code, 67, out + err)
         self.assertIn("accepted by the mailbox here", out)

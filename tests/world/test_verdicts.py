@@ -197,7 +197,7 @@ class Verdicts(unittest.TestCase):
 
     def test_no_8bitmime(self):  # SMTP-53
         with Peer("192.0.2.13", 25, plain_server(extensions=[])) as peer:
-            code, out, _ = send("Größe\n".encode(), "ops@script.example")
+            code, out, _ = send("Subject: x\n\nGröße\n".encode(), "ops@script.example")
             self.assertEqual(code, 69, out)
             self.assertNotIn(b"MAIL", [line[:4] for line in peer.lines])
 
