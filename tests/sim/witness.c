@@ -1345,6 +1345,10 @@ void witness_leaves(device_t *device, bool is_cut)
     unsigned state = state_of(device);
     bool is_known = state != S_IDLE && witness->is_session;
     bool is_total = device->world->now_ms - witness->start_ms >= total_limit_ms(device);
+    bool is_sound = !witness->is_lost && !witness->is_broken;
+    bool is_late = is_known && waited_ms >= limit_ms(device, state) && is_sound;
+    bool may_be_refused = witness->is_content && is_sound && /* also at the last moment */
+                          (device->is_bad || (device->has_8bit && !witness->is_8bit_declared));
 
     if (!witness->is_session) { /* it was never connected */
         witness->has_soft = true;
@@ -1355,16 +1359,16 @@ void witness_leaves(device_t *device, bool is_cut)
         }
         return;
     }
-    if (is_known && waited_ms >= limit_ms(device, state) && !witness->is_lost && !witness->is_broken) {
+    if (is_late) {
         count_event(device, HEARD_TIMEOUT);
         witness->has_given_up = true;
     }
-    if (witness->is_content && !witness->is_lost && !witness->is_broken && /* also at the last moment */
-        (device->is_bad || (device->has_8bit && !witness->is_8bit_declared))) {
+    if (may_be_refused) {
         witness->has_given_up = true;
-        decide(device, witness->chosen, MAY_PERMANENT | MAY_TRANSIENT);
+        decide(device, witness->accepted, MAY_PERMANENT | MAY_TRANSIENT);
+        decide(device, witness->chosen, MAY_PERMANENT | MAY_TRANSIENT | (is_late ? MAY_STAY_OPEN : 0));
     }
-    if (is_cut && is_known && !witness->is_lost && !witness->is_broken && !witness->has_given_up && !witness->was_stopped &&
+    if (is_cut && is_known && is_sound && !witness->has_given_up && !witness->was_stopped &&
         !is_total && !witness->is_vague) {
         violate(device, "a stream cut without a reason, %u ms after the last reply", (unsigned)waited_ms);
     }
@@ -1374,7 +1378,7 @@ void witness_leaves(device_t *device, bool is_cut)
     if (state != S_QUIT) {
         decide_by_state(device, false);
     }
-    if (witness->is_content) { /* the content failed here, or the link: whom it concerns is decided */
+    if (witness->is_content && !may_be_refused) { /* the link failed: whom it concerns is decided */
         decide(device, witness->chosen, MAY_TRANSIENT | MAY_STAY_OPEN);
     }
     witness->has_soft = witness->has_soft && !witness->is_reused;
