@@ -83,11 +83,13 @@ static mote_span_t lead_domain(const mote_delivery_t *delivery)
     return domain_of(lead_of(delivery)->address);
 }
 
+#if MOTE_FEATURE_MX || MOTE_FEATURE_LOCAL
 /* Of a domain, which has at least one octet. */
 static bool is_literal(mote_span_t domain)
 {
     return domain.data[0] == '[';
 }
+#endif
 
 static mote_recipient_t *find(const mote_delivery_t *delivery, mote_recipient_t *recipient, unsigned phases)
 {
@@ -116,12 +118,14 @@ static mote_endpoint_t peer_of(const mote_delivery_t *delivery)
     return peer;
 }
 
+#if MOTE_FEATURE_TLS || MOTE_FEATURE_OBSERVER
 static void write_peer(const mote_delivery_t *delivery, mote_writer_t *out)
 {
     mote_endpoint_t peer = peer_of(delivery);
 
     mote_ip_write(out, &peer.ip);
 }
+#endif
 
 static void tell(const mote_delivery_t *delivery, mote_event_t event, mote_span_t bytes)
 {
@@ -251,6 +255,7 @@ static void note_host(mote_delivery_t *delivery)
 
 /* ---- start ----------------------------------------------------------------------------------------- */
 
+#if MOTE_FEATURE_MX || MOTE_FEATURE_LOCAL
 static bool is_own_address(const mote_delivery_t *delivery, const mote_ip_t *ip)
 {
     const mote_settings_t *settings = delivery->settings;
@@ -262,6 +267,7 @@ static bool is_own_address(const mote_delivery_t *delivery, const mote_ip_t *ip)
     }
     return false;
 }
+#endif
 
 #if MOTE_FEATURE_LOCAL
 /* A bare postmaster is this machine's, else the relay's business (RFC 5321 4.1.1.3); so are our own addresses. */
