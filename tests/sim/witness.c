@@ -531,6 +531,14 @@ static void expect_turn(device_t *device)
     }
 }
 
+/* Content that leaves is progress. A lone dot is a command like the others: its time runs from the reply before it. */
+static void restart_content_timer(device_t *device)
+{
+    if (device->witness.accepted != 0) {
+        device->witness.since_ms = device->world->now_ms;
+    }
+}
+
 /* ---- content ----------------------------------------------------------------------------------------------------- */
 
 static void on_end_of_data(device_t *device)
@@ -543,7 +551,7 @@ static void on_end_of_data(device_t *device)
     }
     witness->is_content = false;
     witness->was_early = witness->reply_octets > 0;
-    witness->since_ms = device->world->now_ms;
+    restart_content_timer(device);
     witness->queue[witness->queue_size++] = said;
     tell(device, "C: .");
 }
@@ -553,7 +561,7 @@ static void on_content(device_t *device, uint8_t octet)
 {
     witness_t *witness = &device->witness;
 
-    witness->since_ms = device->world->now_ms;
+    restart_content_timer(device);
     if (witness->is_line_start && octet == '.' && !witness->has_dot) {
         witness->has_dot = true;
         return;
