@@ -1,29 +1,9 @@
 #include "fuzz.h"
 
-/* The first octet chooses flags and how the rest is cut into pieces. */
-typedef struct pieces {
-    mote_source_t source;
-    mote_span_t text;
-    size_t offset;
-    size_t piece_bytes;
-} pieces_t;
+#include "pieces.h"
 
-static mote_status_t rewind_pieces(void *self)
-{
-    ((pieces_t *)self)->offset = 0;
-    return MOTE_OK;
-}
-
-static mote_status_t next_piece(void *self, mote_span_t *piece)
-{
-    pieces_t *pieces = self;
-
-    *piece = mote_span_slice(pieces->text, pieces->offset, pieces->piece_bytes);
-    pieces->offset += piece->size;
-    return piece->size > 0 ? MOTE_OK : MOTE_CLOSED;
-}
-
-/* SMTP-50, SEC-1: what leaves matches (text CRLF)*, holds no line that is a lone dot, and un-stuffed it is the message. */
+/* SMTP-50, SEC-1: what leaves matches (text CRLF)*, holds no line that is a lone dot, and un-stuffed it is the message.
+   The first octet chooses flags and how the rest is cut into pieces. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     pieces_t pieces;

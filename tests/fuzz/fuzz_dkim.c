@@ -1,5 +1,7 @@
 #include "fuzz.h"
 
+#include "pieces.h"
+
 #include <mailmote/dkim.h>
 
 /* What was hashed, instead of a hash. */
@@ -47,29 +49,6 @@ static mote_status_t sign(void *self, const uint8_t digest[MOTE_SHA256_BYTES], u
     (void)digest;
     memset(signature, 'S', size);
     return MOTE_OK;
-}
-
-/* The message in pieces. */
-typedef struct pieces {
-    mote_source_t source;
-    mote_span_t text;
-    size_t offset;
-    size_t piece_bytes;
-} pieces_t;
-
-static mote_status_t rewind_pieces(void *self)
-{
-    ((pieces_t *)self)->offset = 0;
-    return MOTE_OK;
-}
-
-static mote_status_t next_piece(void *self, mote_span_t *piece)
-{
-    pieces_t *pieces = self;
-
-    *piece = mote_span_slice(pieces->text, pieces->offset, pieces->piece_bytes);
-    pieces->offset += piece->size;
-    return piece->size > 0 ? MOTE_OK : MOTE_CLOSED;
 }
 
 /* ---- RFC 6376 once more, over the whole message in memory ---- */
