@@ -814,15 +814,19 @@ static void next_mail(void **state)
         bool closes_when_idle;
         const char *second;
         unsigned connections;
+        const char *peer; /* of the second mail: who it went to, also on a stream that was kept */
     } rows[] = {
-        { "same relay", false, "dev@relayed.example", 1 },
-        { "the relay has closed", true, "dev@relayed.example", 2 },
-        { "another hop", false, "dev@a.example", 1 },
+        { "same relay", false, "dev@relayed.example", 1, "192.0.2.9" },
+        { "the relay has closed", true, "dev@relayed.example", 2, "192.0.2.9" },
+        { "another hop", false, "dev@a.example", 1, "192.0.2.1" },
     };
+
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         fake_server_t servers[] = { { .ip = "192.0.2.9", .closes_when_idle = rows[i].closes_when_idle }, { .ip = "192.0.2.1" } };
+        mote_ip_t peer;
 
+        (void)mote_ip_parse(mote_span_text(rows[i].peer), &peer);
         set_up(ONE_HOST "smtp.example.net A 192.0.2.9\n", servers, 2, "ops@relayed.example");
         bench.settings.smtp.keeps_stream = true;
         assert_int_equal(start(), MOTE_OK);
@@ -835,6 +839,7 @@ static void next_mail(void **state)
         assert_int_equal(mote_delivery_next(&bench.delivery, &bench.mail, bench.now_ms), MOTE_OK);
         run();
         CHECK(bench.recipients[1].verdict == MOTE_VERDICT_ACCEPTED, rows[i].name);
+        CHECK(mote_ip_equals(&bench.recipients[1].peer, &peer), rows[i].name);
         CHECK(servers[0].connections == rows[i].connections, rows[i].name);
         CHECK(servers[0].mails + servers[1].mails == 2, rows[i].name);
         bench.fake.is_over = false;
