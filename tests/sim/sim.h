@@ -342,6 +342,7 @@ typedef struct witness {
     bool has_timed_out; /* the whole delivery's time is over */
     bool is_over;
     uint8_t lead;
+    uint8_t host;           /* of the session at hand or the last one */
     uint32_t hop_addresses; /* tried for this next hop */
     uint32_t hop_sessions;
     uint64_t tried;         /* which of them, a bit each */

@@ -161,12 +161,11 @@ void witness_hop(device_t *device)
 static const mote_hop_t *hop_at_hand(const device_t *device)
 {
     unsigned hop = hop_of_recipient(device, device->witness.lead);
-    uint8_t host = device->stream.host;
 
     if (hop != TO_RELAY && hop != TO_DEFAULT_RELAY) {
         return &device->hops[2];
     }
-    return &device->hops[host == HOST_COUNT - RELAY_COUNT ? 0 : 1];
+    return &device->hops[device->witness.host == HOST_COUNT - RELAY_COUNT ? 0 : 1];
 }
 
 /* ---- the state, for coverage and for what an end means ------------------------------------------------------------ */
@@ -1247,6 +1246,7 @@ void witness_connects(device_t *device)
         return;
     }
     witness_hop(device);
+    witness->host = device->stream.host;
     expect_address(device, &device->stream.peer.ip);
     expect_order(device);
     check_verdicts(device); /* what the session before decided, while it is known how it stood */
