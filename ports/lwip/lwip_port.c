@@ -470,9 +470,13 @@ static mote_status_t port_send(void *self, mote_span_t bytes, unsigned flags, si
 static mote_status_t port_lend(void *self, mote_span_t *bytes)
 {
     const mote_lwip_t *lwip = self;
+    const struct pbuf *piece = lwip->received;
 
-    if (lwip->received != NULL) {
-        *bytes = mote_span(lwip->received->payload, lwip->received->len);
+    while (piece != NULL && piece->len == 0) {
+        piece = piece->next; /* lwIP leaves pbufs that held headers, or what had come before, in the chain; taken frees them */
+    }
+    if (piece != NULL) {
+        *bytes = mote_span(piece->payload, piece->len);
         return MOTE_OK;
     }
     if (lwip->failure != MOTE_OK) {

@@ -10,7 +10,7 @@
 #include "lwip/sys.h"
 #include "lwip/timeouts.h"
 
-enum { PACKET_COUNT = 256, MAIL_PORT = 25, SLOW_MS = 5 };
+enum { PACKET_COUNT = 256, MAIL_PORT = 25, SLOW_MS = 5, HEADER_BYTES = 40 };
 
 net_t net;
 taken_t taken;
@@ -65,6 +65,25 @@ static void narrow_window(struct pbuf *p)
     bytes[37] = (uint8_t)sum;
 }
 
+/* In two buffers, the first no longer than the headers of IPv4 and TCP without options. */
+static struct pbuf *part_headers(struct pbuf *p)
+{
+    struct pbuf *head = p->tot_len > HEADER_BYTES ? pbuf_alloc(PBUF_RAW, HEADER_BYTES, PBUF_RAM) : NULL;
+    struct pbuf *tail = head != NULL ? pbuf_alloc(PBUF_RAW, (u16_t)(p->tot_len - HEADER_BYTES), PBUF_RAM) : NULL;
+
+    if (tail == NULL) {
+        if (head != NULL) {
+            pbuf_free(head);
+        }
+        return p;
+    }
+    (void)pbuf_copy_partial(p, head->payload, HEADER_BYTES, 0);
+    (void)pbuf_copy_partial(p, tail->payload, tail->len, HEADER_BYTES);
+    pbuf_cat(head, tail);
+    pbuf_free(p);
+    return head;
+}
+
 static void queue_packet(struct pbuf *p)
 {
     /* a driver with small buffers gives a large packet in pieces */
@@ -72,6 +91,7 @@ static void queue_packet(struct pbuf *p)
 
     if (copy != NULL) {
         narrow_window(copy);
+        copy = net.parts_headers ? part_headers(copy) : copy;
     }
     for (size_t i = 0; i < PACKET_COUNT && copy != NULL; i++) {
         if (packets[i].packet == NULL) {
@@ -166,11 +186,17 @@ static void put_answers(unsigned type)
 
 static void answer_query(void *self, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *address, u16_t port)
 {
-    const uint8_t *query = p->payload;
+    const uint8_t *query;
     size_t end = 12;
     struct pbuf *reply;
 
     (void)self;
+    p = pbuf_coalesce(p, PBUF_RAW);
+    query = p->payload;
+    if (p->next != NULL) { /* no memory: as if it had been lost */
+        pbuf_free(p);
+        return;
+    }
     while (query[end] != 0) {
         end += query[end] + 1U;
     }

@@ -20,6 +20,7 @@ typedef struct net {
     size_t end_after;      /* FIN after so many octets said; NET_NEVER */
     unsigned records;      /* which families of addresses the DNS knows */
     bool has_large_answers; /* of more than one pbuf, in which they come */
+    bool parts_headers;     /* the driver's first buffer ends where the headers do: lwIP leaves it in the chain, empty */
 } net_t;
 
 extern net_t net;

@@ -149,13 +149,15 @@ static void ways(void **state)
         const mote_route_t *route;
         unsigned records;
         bool has_large_answers;
+        bool parts_headers;
         uint32_t trips;
     } cases[] = {
-        { "relay", &by_relay, MOTE_FAMILY_IPV4, false, 5 },
-        { "MX", &by_mx, MOTE_FAMILY_IPV4, false, 7 },
-        { "MX, IPv6", &by_mx, MOTE_FAMILY_IPV6, false, 7 },
-        { "MX, both", &by_mx, MOTE_FAMILY_IPV4 | MOTE_FAMILY_IPV6, false, 7 },
-        { "large answers", &by_mx, MOTE_FAMILY_IPV4, true, 7 },
+        { "relay", &by_relay, MOTE_FAMILY_IPV4, false, false, 5 },
+        { "MX", &by_mx, MOTE_FAMILY_IPV4, false, false, 7 },
+        { "MX, IPv6", &by_mx, MOTE_FAMILY_IPV6, false, false, 7 },
+        { "MX, both", &by_mx, MOTE_FAMILY_IPV4 | MOTE_FAMILY_IPV6, false, false, 7 },
+        { "large answers", &by_mx, MOTE_FAMILY_IPV4, true, false, 7 },
+        { "headers in a buffer of their own", &by_mx, MOTE_FAMILY_IPV4, false, true, 7 },
     };
     static job_t job;
     (void)state;
@@ -165,6 +167,7 @@ static void ways(void **state)
         net_reset();
         net.records = cases[i].records;
         net.has_large_answers = cases[i].has_large_answers;
+        net.parts_headers = cases[i].parts_headers;
         prepare(&job, cases[i].route, small);
         job.settings.allows_loopback = true;
         begun_ms = net_now_ms();
