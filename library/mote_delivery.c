@@ -5,6 +5,7 @@ enum {
     STEP_ROUND_COUNT = 64,     /* rounds in one step: it does bounded work, then asks to be called again at once */
     OTHER_FAMILY_MS = 2000,    /* for the other family's addresses once one has answered (RFC 8305 3, generously) */
     CONNECT_NEXT_MS = 8000,    /* for a connect while another address is left */
+    SECURE_AGAIN_MS = 100,     /* a handshake may wait for what no octet tells: the place that another delivery holds */
     TOTAL_S = 3600,            /* a whole delivery, and 60 s for each recipient and each 64 KiB (RFC 5321 4.5.3.2) */
     TOTAL_PART_S = 60,
     TOTAL_MAX_S = 1000000      /* so that a step a while too late still sees the end behind it: 2^31 ms */
@@ -1057,7 +1058,7 @@ static MOTE_NOINLINE uint32_t await_secure(mote_delivery_t *delivery)
     mote_status_t status = secure(delivery, &result);
 
     if (status == MOTE_PENDING && left_ms > 0) {
-        return left_ms;
+        return left_ms < SECURE_AGAIN_MS ? left_ms : SECURE_AGAIN_MS;
     }
     if (status == MOTE_OK) {
         begin_session(delivery, (mote_protection_t)result.protection);
@@ -1277,7 +1278,9 @@ static MOTE_NOINLINE uint32_t await_session(mote_delivery_t *delivery)
             return 0;
         }
         if (!has_moved) {
-            return wait_ms;
+            bool is_securing = MOTE_FEATURE_TLS && mote_smtp_state(smtp) == MOTE_SMTP_AWAIT_SECURE;
+
+            return is_securing && wait_ms > SECURE_AGAIN_MS ? SECURE_AGAIN_MS : wait_ms;
         }
     }
     return 0;

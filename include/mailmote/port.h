@@ -95,7 +95,8 @@ typedef struct mote_port {
      * Starts TLS on the connected stream; called again while MOTE_PENDING. MOTE_OK with the result, or one of the
      * MOTE_ERR_TLS group, MOTE_ERR_RANDOM, MOTE_ERR_MEMORY or an error of the stream, result->words saying why. NULL: this
      * port has no TLS.
-     * One call may take long (a public-key operation): the only one that may.
+     * One call may take long (a public-key operation): the only one that may. While PENDING it is called again when bytes
+     * may have moved, when wants has a WRITE that the stream does not hold back, and every 100 ms.
      */
     mote_status_t (*secure)(void *self, const mote_tls_policy_t *policy, mote_tls_result_t *result);
     /** What the stream and the open slots wait for now: a set of MOTE_WANTS_. */

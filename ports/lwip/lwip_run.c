@@ -38,6 +38,13 @@ static void end(mote_lwip_run_t *run)
     sys_untimeout(step, run);
 }
 
+/* What lies over the plain port has something left to do that no packet tells: a computation in slices, input that one call
+   did not read up. It says so by a wish to write where lwIP itself waits for nothing. */
+static bool has_work_left(mote_lwip_run_t *run)
+{
+    return (run->port->wants(run->self) & ~mote_lwip_port.wants(&run->lwip) & MOTE_WANTS_WRITE) != 0;
+}
+
 static void step(void *self)
 {
     mote_lwip_run_t *run = self;
@@ -55,6 +62,9 @@ static void step(void *self)
     }
     if (run->lwip.is_starved && wait_ms > STARVED_MS) {
         wait_ms = STARVED_MS;
+    }
+    if (has_work_left(run)) {
+        wait_ms = 0;
     }
     if (!run->is_woken) { /* by what came within this step: then its timer is set, and for now */
         set_timer(run, wait_ms < LONGEST_MS ? wait_ms : LONGEST_MS);

@@ -566,6 +566,62 @@ static void woken_within_a_step(void **state)
     assert_int_equal(verdict_of(&job), MOTE_VERDICT_ACCEPTED);
 }
 
+/* A handshake that waits for what no packet tells: for the place in the arena that another delivery holds, or for itself,
+   as it computes in slices (MBEDTLS_ECP_RESTARTABLE). It says in wants which of them it is. */
+static struct {
+    unsigned slices_left;
+    uint32_t free_at_ms;
+} handshake;
+
+static mote_status_t secure_in_time(void *self, const mote_tls_policy_t *policy, mote_tls_result_t *result)
+{
+    (void)self, (void)policy;
+    if (handshake.slices_left > 0) {
+        handshake.slices_left--;
+        return MOTE_PENDING;
+    }
+    result->protection = MOTE_PROTECTION_VERIFIED;
+    return (int32_t)(net_now_ms() - handshake.free_at_ms) >= 0 ? MOTE_OK : MOTE_PENDING;
+}
+
+static unsigned wants_to_go_on(void *self)
+{
+    return mote_lwip_port.wants(self) | (handshake.slices_left > 0 ? MOTE_WANTS_WRITE : 0U);
+}
+
+static void a_handshake_that_no_packet_wakes(void **state) /* PORT-3 */
+{
+    static const mote_hop_t implicit = { .host = MOTE_SPAN("192.0.2.1"), .port = 25, .tls = MOTE_TLS_VERIFIED, .implicit = true };
+    static const mote_route_t by_tls = { { NULL, 0 }, MOTE_ROUTE_RELAY, 1, &implicit };
+    static const struct {
+        const char *name;
+        unsigned slices;
+        uint32_t free_after_ms, limit_ms;
+    } cases[] = {
+        { "computed in slices", 2000, 0, 400 },
+        { "a place that becomes free", 0, 20000, 20500 },
+    };
+    static job_t job;
+    mote_port_t port = mote_lwip_port;
+
+    (void)state;
+    port.secure = secure_in_time;
+    port.wants = wants_to_go_on;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        uint32_t begun_ms = net_now_ms();
+
+        net_reset();
+        handshake.slices_left = cases[i].slices;
+        handshake.free_at_ms = begun_ms + cases[i].free_after_ms;
+        prepare(&job, &by_tls, small);
+        job.run.port = &port;
+        assert_int_equal(start(&job), MOTE_OK);
+        run_to_end(&job);
+        CHECK(verdict_of(&job) == MOTE_VERDICT_ACCEPTED, cases[i].name);
+        CHECK(net_now_ms() - begun_ms < cases[i].limit_ms, cases[i].name);
+    }
+}
+
 /* The last of several mails on one connection, whose server then closes it: nobody is woken for it. */
 static void a_kept_stream(void **state)
 {
@@ -623,7 +679,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(ways),      TEST(bad_links), TEST(a_small_window), TEST(a_window_of_one_octet), TEST(no_way),
         TEST(ends_of_the_link), TEST(no_memory), TEST(no_memory_any_more), TEST(a_small_heap), TEST(small_pools), TEST(stopped), TEST(a_pulled_cable), TEST(a_kept_stream),
-        TEST(a_thousand_in_a_row), TEST(borrowed_bytes), TEST(woken_within_a_step),
+        TEST(a_thousand_in_a_row), TEST(borrowed_bytes), TEST(woken_within_a_step), TEST(a_handshake_that_no_packet_wakes),
     };
     return cmocka_run_group_tests(tests, net_set_up, NULL);
 }

@@ -574,6 +574,34 @@ static void tls_that_is_not(void **state)
     }
 }
 
+/* A handshake may wait for what no octet tells, as for another delivery's end (port.h): it is asked again soon. */
+static void a_handshake_that_waits(void **state) /* PORT-3 */
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        mote_hop_t hop = all_hop;
+        mote_route_t route = { { NULL, 0 }, MOTE_ROUTE_RELAY, 1, &hop };
+        fake_server_t server = { .ip = "192.0.2.9", .ehlo = "250-fake\r\n250 STARTTLS", .protection = MOTE_PROTECTION_VERIFIED,
+                                 .secures = MOTE_PENDING };
+
+        hop.tls = MOTE_TLS_VERIFIED;
+        hop.implicit = i == 1;
+        set_up("", &server, 1, "ops@a.example");
+        bench.settings.routes = &route;
+        bench.settings.route_count = 1;
+        assert_int_equal(start(), MOTE_OK);
+        for (unsigned j = 0; j < 50; j++) {
+            uint32_t wait_ms = mote_delivery_step(&bench.delivery, bench.now_ms);
+
+            assert_in_range(wait_ms, 1, 100);
+            bench.now_ms += wait_ms;
+        }
+        server.secures = MOTE_OK;
+        run();
+        check_verdicts("a", hop.implicit ? "waits, implicit" : "waits, STARTTLS");
+    }
+}
+
 /* SMTP-27: what the server said before it went away is heard, though sending failed first. */
 static void last_words(void **state)
 {
@@ -929,7 +957,7 @@ int main(void)
         cmocka_unit_test(next_mail),        cmocka_unit_test(next_mail_elsewhere), cmocka_unit_test(reports),          cmocka_unit_test(literals),
         cmocka_unit_test(relays_in_turn),   cmocka_unit_test(hosts_without_end), cmocka_unit_test(probe_here),
         cmocka_unit_test(postmaster_elsewhere), cmocka_unit_test(addresses_from_dns), cmocka_unit_test(no_questions),
-        cmocka_unit_test(tls_that_is_not),  cmocka_unit_test(last_words),   cmocka_unit_test(octet_by_octet),
+        cmocka_unit_test(tls_that_is_not),  cmocka_unit_test(last_words), cmocka_unit_test(a_handshake_that_waits),   cmocka_unit_test(octet_by_octet),
         cmocka_unit_test(literal_by_tls),   cmocka_unit_test(probe_everywhere), cmocka_unit_test(probe_of_two_domains),
         cmocka_unit_test(settled_before_the_end), cmocka_unit_test(the_same_mailbox),
     };
