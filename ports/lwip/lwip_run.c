@@ -1,6 +1,7 @@
 #include <mailmote/lwip.h>
 
 #include "lwip/sys.h"
+#include "lwip/tcpip.h"
 #include "lwip/timeouts.h"
 
 /* The longest that a timer of lwIP's is set for (it knows times up to 2^30), and the wait for memory that others hold. */
@@ -15,13 +16,33 @@ static void set_timer(mote_lwip_run_t *run, uint32_t wait_ms)
     sys_timeout(wait_ms, step, run);
 }
 
+#if !NO_SYS && LWIP_TCPIP_CORE_LOCKING
+static void look_again(void *self)
+{
+    (void)self;
+}
+
+/* Who holds the lock need not be lwIP's thread: an application that starts a delivery, a driver that brings a packet. lwIP's
+   thread sleeps then, for the timers that it knew of; a message makes it look again. Where there is no room for one, others
+   wait for it already. */
+static void rouse(void)
+{
+    (void)tcpip_try_callback(look_again, NULL);
+}
+#else
+static void rouse(void)
+{
+}
+#endif
+
 static void wake(void *self)
 {
     mote_lwip_run_t *run = self;
 
-    if (run->is_running) { /* a stream that is kept has nobody to wake */
+    if (run->is_running && !run->is_woken) { /* a stream that is kept has nobody to wake */
         run->is_woken = true;
         set_timer(run, 0);
+        rouse();
     }
 }
 
@@ -35,6 +56,7 @@ static mote_status_t begin(mote_lwip_run_t *run, mote_status_t status)
 static void end(mote_lwip_run_t *run)
 {
     run->is_running = false;
+    run->is_woken = false;
     sys_untimeout(step, run);
 }
 

@@ -9,7 +9,9 @@
  *
  * All of it is called where lwIP is called: from the super-loop, or from tcpip_thread (by tcpip_callback), or under
  * LOCK_TCPIP_CORE. lwIP's callbacks only queue what came and set a timer; the delivery runs from sys_check_timeouts, never
- * inside a callback of TCP or UDP. A loop may sleep for sys_timeouts_sleeptime() between packets.
+ * inside a callback of TCP or UDP. A loop may sleep for sys_timeouts_sleeptime() between packets. With LWIP_TCPIP_CORE_LOCKING
+ * each wake also posts a message to tcpip_thread, which may sleep while another thread holds the lock (one
+ * MEMP_TCPIP_MSG_API for each delivery, for a moment).
  *
  * Received bytes are read in place, out of lwIP's pbufs, and its window opens as they are used up. Bytes to send are
  * copied by tcp_write, but for stable ones (a source with is_stable: flash, constants) in pieces of
