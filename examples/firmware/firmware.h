@@ -13,6 +13,7 @@ unsigned stack_used(void);
 unsigned stack_size(void);
 unsigned static_bytes(void);
 uint32_t microseconds(void); /* since reset, wraps */
+uint32_t uptime_s(void);     /* since reset */
 void firmware_assert(void);
 
 /* semihosting.c: what a debugger or QEMU gives, where a product has parts of its own */

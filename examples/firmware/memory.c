@@ -1,8 +1,6 @@
 /* What mbedTLS wants from a platform: memory out of an arena, the time, random bytes. */
 #include "firmware.h"
 
-#include "lwip/sys.h"
-
 #include <mbedtls/memory_buffer_alloc.h>
 #include <mbedtls/platform.h>
 #include <mbedtls/platform_util.h>
@@ -22,9 +20,10 @@ static mbedtls_time_t now(mbedtls_time_t *time)
     return seconds;
 }
 
+/* For the age of a kept session: it must go on past the wrap of sys_now, and over a restart where the room survives one. */
 mbedtls_ms_time_t mbedtls_ms_time(void)
 {
-    return sys_now();
+    return (mbedtls_ms_time_t)clock_now() * 1000;
 }
 
 struct tm *mbedtls_platform_gmtime_r(const mbedtls_time_t *time, struct tm *room)

@@ -31,16 +31,29 @@ __attribute__((section(".vectors"), used)) static void (*const vectors[16 + INTE
     [16 + 43 ... 16 + INTERRUPT_COUNT - 1] = unexpected,
 };
 
-static volatile uint32_t milliseconds;
+/* The counter wraps after 49 days, and three seconds after each start too: what cannot bear it shows at the desk. */
+static volatile uint32_t milliseconds = 0U - 3000;
+static volatile uint32_t seconds;
 
 u32_t sys_now(void)
 {
     return milliseconds;
 }
 
+uint32_t uptime_s(void)
+{
+    return seconds;
+}
+
 static void tick(void)
 {
+    static unsigned left_ms = 1000;
+
     milliseconds++;
+    if (--left_ms == 0) {
+        left_ms = 1000;
+        seconds++;
+    }
 }
 
 static void ethernet(void)
