@@ -10,7 +10,7 @@
 #include "lwip/sys.h"
 #include "lwip/timeouts.h"
 
-enum { PACKET_COUNT = 256, MAIL_PORT = 25, SLOW_MS = 5, HEADER_BYTES = 40 };
+enum { PACKET_COUNT = 256, MAIL_PORT = 25, SLOW_MS = 5, HEADER_BYTES = 40, SERVER_COUNT = 4 };
 
 net_t net;
 taken_t taken;
@@ -24,6 +24,12 @@ u32_t sys_now(void)
 uint32_t net_now_ms(void)
 {
     return clock_ms;
+}
+
+void net_set_clock(uint32_t now_ms)
+{
+    clock_ms = now_ms;
+    sys_restart_timeouts();
 }
 
 /* ---- the link ---- */
@@ -215,86 +221,91 @@ static void answer_query(void *self, struct udp_pcb *pcb, struct pbuf *p, const 
 
 /* ---- a mail server; where its own memory fails, the client waits for it ---- */
 
-static struct {
-    struct tcp_pcb *pcb;
+typedef struct server {
+    struct tcp_pcb *pcb; /* NULL: free */
     char line[1100];
     size_t line_size;
     size_t heard;
     size_t said;
     bool is_data;
     taken_t taken;
-} server;
+    unsigned unread;
+} server_t;
+
+static server_t servers[SERVER_COUNT]; /* a connection each */
 
 static void slow_read(void *self);
 
-static void say(const char *text)
+static void say(server_t *server, const char *text)
 {
     size_t size = strlen(text);
 
-    if (server.pcb == NULL) {
+    if (server->pcb == NULL) {
         return;
     }
-    if (server.said + size > net.end_after) {
-        size = net.end_after - server.said;
+    if (server->said + size > net.end_after) {
+        size = net.end_after - server->said;
     }
-    server.said += size;
+    server->said += size;
     if (size > 0) {
-        (void)tcp_write(server.pcb, text, (u16_t)size, TCP_WRITE_FLAG_COPY);
-        (void)tcp_output(server.pcb);
+        (void)tcp_write(server->pcb, text, (u16_t)size, TCP_WRITE_FLAG_COPY);
+        (void)tcp_output(server->pcb);
     }
-    if (server.said == net.end_after) {
-        (void)tcp_shutdown(server.pcb, 0, 1);
+    if (server->said == net.end_after) {
+        (void)tcp_shutdown(server->pcb, 0, 1);
     }
 }
 
-static void hear_command(void)
+static void hear_command(server_t *server)
 {
-    if (strncmp(server.line, "EHLO", 4) == 0) {
-        say("250-here\r\n250 PIPELINING\r\n");
-    } else if (strncmp(server.line, "DATA", 4) == 0) {
-        server.is_data = true;
-        memset(&server.taken, 0, sizeof server.taken);
-        say("354 go\r\n");
+    if (strncmp(server->line, "EHLO", 4) == 0) {
+        say(server, "250-here\r\n250 PIPELINING\r\n");
+    } else if (strncmp(server->line, "DATA", 4) == 0) {
+        server->is_data = true;
+        memset(&server->taken, 0, sizeof server->taken);
+        say(server, "354 go\r\n");
     } else {
-        say(strncmp(server.line, "QUIT", 4) == 0 ? "221 bye\r\n" : "250 ok\r\n");
+        say(server, strncmp(server->line, "QUIT", 4) == 0 ? "221 bye\r\n" : "250 ok\r\n");
     }
 }
 
-static void hear_line(void)
+static void hear_line(server_t *server)
 {
-    size_t skip = server.line[0] == '.' ? 1 : 0;
+    size_t skip = server->line[0] == '.' ? 1 : 0;
 
-    if (!server.is_data) {
-        hear_command();
-    } else if (strcmp(server.line, ".\r\n") == 0) {
-        server.is_data = false;
-        server.taken.mails = taken.mails + 1;
-        taken = server.taken;
-        say("250 2.0.0 taken\r\n");
+    if (!server->is_data) {
+        hear_command(server);
+    } else if (strcmp(server->line, ".\r\n") == 0) {
+        server->is_data = false;
+        server->taken.mails = taken.mails + 1;
+        taken = server->taken;
+        say(server, "250 2.0.0 taken\r\n");
     } else {
-        server.taken.size += server.line_size - skip;
-        server.taken.sum = net_sum(server.taken.sum, (const uint8_t *)server.line + skip, server.line_size - skip);
+        server->taken.size += server->line_size - skip;
+        server->taken.sum = net_sum(server->taken.sum, (const uint8_t *)server->line + skip, server->line_size - skip);
     }
 }
 
-static void hear_octet(char octet)
+static void hear_octet(server_t *server, char octet)
 {
-    server.heard++;
-    if (server.line_size + 1 < sizeof server.line) {
-        server.line[server.line_size++] = octet;
+    server->heard++;
+    if (server->line_size + 1 < sizeof server->line) {
+        server->line[server->line_size++] = octet;
     }
     if (octet == '\n') {
-        server.line[server.line_size] = '\0';
-        hear_line();
-        server.line_size = 0;
+        server->line[server->line_size] = '\0';
+        hear_line(server);
+        server->line_size = 0;
     }
 }
 
 static err_t server_received(void *self, struct tcp_pcb *pcb, struct pbuf *p, err_t error)
 {
-    (void)self, (void)error;
+    server_t *server = self;
+
+    (void)error;
     if (p == NULL) {
-        server.pcb = NULL;
+        server->pcb = NULL;
         tcp_recv(pcb, NULL);
         tcp_err(pcb, NULL);
         if (tcp_close(pcb) != ERR_OK) {
@@ -305,9 +316,9 @@ static err_t server_received(void *self, struct tcp_pcb *pcb, struct pbuf *p, er
     }
     for (const struct pbuf *q = p; q != NULL; q = q->next) {
         for (u16_t i = 0; i < q->len; i++) {
-            hear_octet(((const char *)q->payload)[i]);
-            if (server.heard == net.reset_after) {
-                server.pcb = NULL;
+            hear_octet(server, ((const char *)q->payload)[i]);
+            if (server->heard == net.reset_after) {
+                server->pcb = NULL;
                 tcp_err(pcb, NULL);
                 pbuf_free(p);
                 tcp_abort(pcb);
@@ -316,7 +327,10 @@ static err_t server_received(void *self, struct tcp_pcb *pcb, struct pbuf *p, er
         }
     }
     if (net.reads_slowly) {
-        sys_timeout(SLOW_MS, slow_read, (void *)(uintptr_t)p->tot_len);
+        if (server->unread == 0) {
+            sys_timeout(SLOW_MS, slow_read, server);
+        }
+        server->unread += p->tot_len;
     } else {
         tcp_recved(pcb, p->tot_len);
     }
@@ -327,40 +341,48 @@ static err_t server_received(void *self, struct tcp_pcb *pcb, struct pbuf *p, er
 /* The window opens by one octet, and the rest of what was read is told later. */
 static void slow_read(void *self)
 {
-    uintptr_t left = (uintptr_t)self;
+    server_t *server = self;
 
-    if (server.pcb != NULL) {
-        tcp_recved(server.pcb, 1);
-        if (left > 1) {
-            sys_timeout(SLOW_MS, slow_read, (void *)(left - 1));
+    if (server->pcb != NULL && server->unread > 0) {
+        tcp_recved(server->pcb, 1);
+        if (--server->unread > 0) {
+            sys_timeout(SLOW_MS, slow_read, server);
         }
     }
 }
 
 static void server_error(void *self, err_t error)
 {
-    (void)self, (void)error;
-    server.pcb = NULL;
+    server_t *server = self;
+
+    (void)error;
+    server->pcb = NULL;
 }
 
 static err_t server_accepted(void *self, struct tcp_pcb *pcb, err_t error)
 {
+    server_t *server = servers;
+
     (void)self;
-    if (error != ERR_OK || pcb == NULL) {
+    while (server < servers + SERVER_COUNT - 1 && server->pcb != NULL) {
+        server++;
+    }
+    if (error != ERR_OK || pcb == NULL || server->pcb != NULL) {
         return ERR_VAL;
     }
-    memset(&server, 0, sizeof server);
-    server.pcb = pcb;
+    memset(server, 0, sizeof *server);
+    server->pcb = pcb;
+    tcp_arg(pcb, server);
     tcp_nagle_disable(pcb);
     tcp_recv(pcb, server_received);
     tcp_err(pcb, server_error);
     if (net.reset_after == 0) {
-        server.pcb = NULL;
+        server->pcb = NULL;
         tcp_err(pcb, NULL);
         tcp_abort(pcb);
         return ERR_ABRT;
     }
-    say("220 here\r\n");
+    say(server, "220 here\r\n");
     return ERR_OK;
 }
 
@@ -441,21 +463,23 @@ int net_set_up(void **state)
 }
 
 /* A server waits for ever where the client's RST found no memory. */
-static void forget_connection(void)
+static void forget_connections(void)
 {
-    struct tcp_pcb *pcb = server.pcb;
+    for (size_t i = 0; i < SERVER_COUNT; i++) {
+        struct tcp_pcb *pcb = servers[i].pcb;
 
-    if (pcb != NULL) {
-        server.pcb = NULL;
-        tcp_recv(pcb, NULL);
-        tcp_err(pcb, NULL);
-        tcp_abort(pcb);
+        if (pcb != NULL) {
+            servers[i].pcb = NULL;
+            tcp_recv(pcb, NULL);
+            tcp_err(pcb, NULL);
+            tcp_abort(pcb);
+        }
     }
 }
 
 void net_reset(void)
 {
-    forget_connection();
+    forget_connections();
     memset(&net, 0, sizeof net);
     memset(&taken, 0, sizeof taken);
     net.reset_after = NET_NEVER;
@@ -472,6 +496,14 @@ void net_set_link(bool is_up)
     } else {
         netif_set_link_down(&wire);
     }
+}
+
+void net_set_address(unsigned last)
+{
+    ip4_addr_t address;
+
+    IP4_ADDR(&address, last != 0 ? 192 : 0, 0, last != 0 ? 2 : 0, last);
+    netif_set_ipaddr(&wire, &address);
 }
 
 void net_drain(void)

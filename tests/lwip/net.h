@@ -40,9 +40,13 @@ uint32_t net_sum(uint32_t sum, const uint8_t *bytes, size_t size);
 /* Goes on to the next event: a packet, or a timer of lwIP's, or limit_ms from now. Gives the time. */
 uint32_t net_step(uint32_t limit_ms);
 uint32_t net_now_ms(void);
+/* Another time, while nothing is under way: lwIP's timers go with it. */
+void net_set_clock(uint32_t now_ms);
 /* Until no connection is left, not even in TIME_WAIT. */
 void net_drain(void);
-/* The device's address goes, or comes back. */
+/* The device's link goes, or comes back. */
 void net_set_link(bool is_up);
+/* As DHCP does: the address becomes 192.0.2.last (1 as a rule), or none: 0. */
+void net_set_address(unsigned last);
 
 #endif

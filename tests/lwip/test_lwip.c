@@ -506,31 +506,171 @@ static void stopped(void **state)
     assert_true(steps > 10);
 }
 
-/* The cable is pulled after each step and stays out: a verdict in the time that the timers allow, and once it is back a
-   later mail gets through. */
-static void a_pulled_cable(void **state) /* PORT-12 */
+static void lose_packets(bool is_back)
 {
+    net.loss_percent = is_back ? 0 : 100;
+}
+
+static void lose_the_link(bool is_back)
+{
+    net_set_link(is_back);
+}
+
+static void lose_the_address(bool is_back)
+{
+    net_set_address(is_back ? 1 : 0);
+}
+
+static void get_another_address(bool is_back)
+{
+    net_set_address(is_back ? 1 : 9);
+}
+
+/* After each step the cable is pulled, the link goes, or DHCP takes the address or gives another one, and it stays so: a
+   verdict in the time that the timers allow, and once all is as before a later mail gets through. */
+static void a_network_that_goes(void **state) /* PORT-12 */
+{
+    static const struct {
+        const char *name;
+        void (*change)(bool is_back);
+    } cases[] = {
+        { "packets lost", lose_packets },
+        { "link down", lose_the_link },
+        { "no address", lose_the_address },
+        { "another address", get_another_address },
+    };
     static job_t job;
-    unsigned steps;
 
     (void)state;
-    for (steps = 0;; steps++) {
-        if (!begin_and_step(&job, steps)) {
-            break;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        unsigned steps;
+
+        for (steps = 0;; steps++) {
+            if (!begin_and_step(&job, steps)) {
+                break;
+            }
+            cases[i].change(false);
+            run_to_end(&job);
+            check_honest(&job, small, cases[i].name);
+            cases[i].change(true);
+            net_reset();
+            net_drain();
+            prepare(&job, &by_relay, small);
+            CHECK(start(&job) == MOTE_OK, cases[i].name);
+            run_to_end(&job);
+            CHECK(verdict_of(&job) == MOTE_VERDICT_ACCEPTED, cases[i].name);
+            net_drain();
+            CHECK(heap_count() == base_count, cases[i].name);
         }
-        net.loss_percent = 100;
-        run_to_end(&job);
-        check_honest(&job, small, "pulled");
+        CHECK(steps > 10, cases[i].name);
+    }
+}
+
+/* Several at once: by MX and through a relay, on a bad link. Where lwIP has less than they want, each still ends with a verdict
+   (the server, which shares it, forgets what it cannot say). */
+static void side_by_side(void **state) /* PORT-5 */
+{
+    static job_t jobs[4];
+    mote_span_t message = mote_span_slice(make_large(), 0, 6600);
+
+    (void)state;
+    for (unsigned round = 0; round < 8; round++) {
+        unsigned ended = 0;
+        unsigned accepted = 0;
+
         net_reset();
-        net_drain();
-        prepare(&job, &by_relay, small);
-        assert_int_equal(start(&job), MOTE_OK);
-        run_to_end(&job);
-        assert_int_equal(verdict_of(&job), MOTE_VERDICT_ACCEPTED);
+        net.loss_percent = round % 2 == 0 ? 0 : 5;
+        net.jitter_ms = round % 4 * 10;
+        if (round >= 4) {
+            heap_limit_blocks(LWIP_MEM_ALIGN_SIZE(memp_pools[MEMP_TCP_SEG]->size), 6);
+        }
+        for (size_t i = 0; i < COUNT_OF(jobs); i++) {
+            prepare(&jobs[i], i % 2 == 0 ? &by_mx : &by_relay, message);
+            jobs[i].settings.allows_loopback = true;
+            assert_int_equal(start(&jobs[i]), MOTE_OK);
+        }
+        for (uint32_t begun_ms = net_now_ms(); ended < COUNT_OF(jobs);) {
+            assert_true(net_step(1000) - begun_ms < LONGEST_MS);
+            ended = 0;
+            for (size_t i = 0; i < COUNT_OF(jobs); i++) {
+                ended += jobs[i].ends;
+            }
+        }
+        for (size_t i = 0; i < COUNT_OF(jobs); i++) {
+            CHECK(round >= 4 || verdict_of(&jobs[i]) == MOTE_VERDICT_ACCEPTED, "side by side");
+            CHECK(verdict_of(&jobs[i]) != MOTE_VERDICT_PENDING, "side by side, few segments");
+            assert_int_equal(jobs[i].ends, 1);
+            accepted += verdict_of(&jobs[i]) == MOTE_VERDICT_ACCEPTED;
+        }
+        assert_true(accepted <= taken.mails);
+        assert_true(accepted == 0 || (taken.size == message.size && taken.sum == net_sum(0, message.data, message.size)));
+        net_reset();
         net_drain();
         assert_int_equal(heap_count(), base_count);
     }
-    assert_true(steps > 10);
+}
+
+/* The milliseconds wrap at every moment of a delivery. */
+static void a_clock_that_wraps(void **state) /* PORT-4 */
+{
+    static job_t job;
+
+    (void)state;
+    for (uint32_t before_ms = 0; before_ms < 400; before_ms += 10) {
+        uint32_t begun_ms = 0U - before_ms;
+
+        net_reset();
+        net_set_clock(begun_ms);
+        prepare(&job, &by_mx, small);
+        job.settings.allows_loopback = true;
+        assert_int_equal(start(&job), MOTE_OK);
+        run_to_end(&job);
+        assert_int_equal(verdict_of(&job), MOTE_VERDICT_ACCEPTED);
+        assert_in_range(net_now_ms() - begun_ms, 0, 1000);
+        net_drain();
+    }
+}
+
+/* What a mail's end is called from: a next mail may be started there, on the same run, or another one stopped. */
+static job_t chain[2];
+
+static void start_the_next(mote_lwip_run_t *run)
+{
+    job_t *job = (job_t *)(void *)run;
+    unsigned ends = job->ends + 1;
+
+    if (job == &chain[0] && ends == 1) {
+        mote_lwip_stop(&chain[1].run); /* has not ended: its name server is silent */
+    }
+    mote_lwip_stop(run); /* has ended: harmless */
+    if (ends < 5) {
+        prepare(job, ends % 2 == 0 ? &by_mx : &by_relay, small);
+        job->settings.allows_loopback = true;
+        job->run.ended = start_the_next;
+        assert_int_equal(start(job), MOTE_OK);
+    }
+    job->ends = ends;
+}
+
+static void from_within_the_end(void **state) /* PORT-13 */
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(chain); i++) {
+        prepare(&chain[i], i == 0 ? &by_relay : &by_mx, small);
+        chain[i].run.ended = start_the_next;
+    }
+    (void)mote_ip_parse(mote_span_text("192.0.2.99"), &chain[1].name_server.ip);
+    for (size_t i = 0; i < COUNT_OF(chain); i++) {
+        assert_int_equal(start(&chain[i]), MOTE_OK);
+    }
+    for (uint32_t begun_ms = net_now_ms(); chain[0].ends < 5;) {
+        assert_true(net_step(1000) - begun_ms < LONGEST_MS);
+    }
+    assert_int_equal(verdict_of(&chain[0]), MOTE_VERDICT_ACCEPTED);
+    assert_int_equal(taken.mails, 5);
+    assert_int_equal(chain[1].ends, 0);
+    assert_int_equal(verdict_of(&chain[1]), MOTE_VERDICT_TRANSIENT);
+    assert_int_equal(chain[1].recipient.report.status, MOTE_ERR_STOPPED);
 }
 
 /* A handshake lets the driver be polled while a step is under way, and what comes then wakes the run: it must not sleep over it. */
@@ -678,8 +818,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(ways),      TEST(bad_links), TEST(a_small_window), TEST(a_window_of_one_octet), TEST(no_way),
-        TEST(ends_of_the_link), TEST(no_memory), TEST(no_memory_any_more), TEST(a_small_heap), TEST(small_pools), TEST(stopped), TEST(a_pulled_cable), TEST(a_kept_stream),
+        TEST(ends_of_the_link), TEST(no_memory), TEST(no_memory_any_more), TEST(a_small_heap), TEST(small_pools), TEST(stopped), TEST(a_network_that_goes), TEST(a_kept_stream),
         TEST(a_thousand_in_a_row), TEST(borrowed_bytes), TEST(woken_within_a_step), TEST(a_handshake_that_no_packet_wakes),
+        TEST(side_by_side), TEST(a_clock_that_wraps), TEST(from_within_the_end),
     };
     return cmocka_run_group_tests(tests, net_set_up, NULL);
 }
