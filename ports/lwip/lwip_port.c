@@ -368,6 +368,9 @@ static void port_close(void *self)
     bool has_borrowed = (int32_t)(lwip->uncopied_end - lwip->acknowledged) > 0;
     struct tcp_pcb *pcb = detach(lwip);
 
+    if (pcb != NULL) {
+        tcp_setprio(pcb, TCP_PRIO_MIN); /* one whose FIN is not acknowledged, for up to an hour, gives way to the next stream */
+    }
     if (pcb != NULL && (has_borrowed || tcp_close(pcb) != ERR_OK)) {
         tcp_abort(pcb);
     }

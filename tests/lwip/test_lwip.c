@@ -357,6 +357,29 @@ static void borrowed_bytes(void **state) /* PORT-8 */
     net_drain();
 }
 
+/* A FIN that nobody acknowledges keeps its pcb for up to an hour. Such a one gives way to the next connection. */
+static void a_closed_stream_gives_way(void **state)
+{
+    static mote_lwip_t lwips[2];
+    const mote_port_t *port = &mote_lwip_port;
+    mote_endpoint_t peer = { .port = 25 };
+
+    (void)state;
+    (void)mote_ip_parse(mote_span_text("192.0.2.1"), &peer.ip);
+    for (size_t i = 0; i < COUNT_OF(lwips); i++) {
+        mote_lwip_init(&lwips[i], (mote_random_t){ draw, NULL });
+    }
+    while (port->connect(&lwips[0], &peer) == MOTE_PENDING) {
+        (void)net_step(1000);
+    }
+    net.loss_percent = 100;
+    port->close(&lwips[0]);
+    heap_limit_blocks(LWIP_MEM_ALIGN_SIZE(memp_pools[MEMP_TCP_PCB]->size), 2); /* this one's and the server's */
+    assert_int_equal(port->connect(&lwips[1], &peer), MOTE_PENDING);
+    assert_non_null(lwips[1].pcb);
+    port->abort(&lwips[1]);
+}
+
 /* Every allocation of lwIP's fails once: the delivery waits, or ends with a verdict, and nothing leaks. */
 static void no_memory(void **state) /* PORT-8 */
 {
@@ -820,7 +843,7 @@ int main(void)
         TEST(ways),      TEST(bad_links), TEST(a_small_window), TEST(a_window_of_one_octet), TEST(no_way),
         TEST(ends_of_the_link), TEST(no_memory), TEST(no_memory_any_more), TEST(a_small_heap), TEST(small_pools), TEST(stopped), TEST(a_network_that_goes), TEST(a_kept_stream),
         TEST(a_thousand_in_a_row), TEST(borrowed_bytes), TEST(woken_within_a_step), TEST(a_handshake_that_no_packet_wakes),
-        TEST(side_by_side), TEST(a_clock_that_wraps), TEST(from_within_the_end),
+        TEST(side_by_side), TEST(a_closed_stream_gives_way), TEST(a_clock_that_wraps), TEST(from_within_the_end),
     };
     return cmocka_run_group_tests(tests, net_set_up, NULL);
 }

@@ -17,8 +17,8 @@
  * copied by tcp_write, but for stable ones (a source with is_stable: flash, constants) in pieces of
  * MOTE_LWIP_UNCOPIED_BYTES or more, which lwIP sends from where they lie.
  *
- * Memory is lwIP's: for each delivery in flight one MEMP_SYS_TIMEOUT, one MEMP_TCP_PCB (and the pcbs of earlier ones in
- * TIME_WAIT, which lwIP reuses when it runs out), two MEMP_UDP_PCB while names are asked, and what the segments take.
+ * Memory is lwIP's: for each delivery in flight one MEMP_SYS_TIMEOUT, one MEMP_TCP_PCB (and the pcbs of earlier ones that
+ * are closed, which lwIP reuses when it runs out), two MEMP_UDP_PCB while names are asked, and what the segments take.
  * Where lwIP has no room for now, the delivery waits and tries again; it never fails for that before its deadline.
  *
  * lwIP's own dns.c and smtp.c are not needed. LWIP_DNS serves only to learn the servers that DHCP names.
