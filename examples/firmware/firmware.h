@@ -37,7 +37,8 @@ unsigned arena_size(void);
 void tls_start(const settings_t *settings);
 void tls_wrap(mote_lwip_run_t *run); /* lays TLS over a run that has been set up */
 
-/* main.c: returns the exit code */
-int firmware_run(void);
+/* main.c */
+int firmware_run(void); /* returns the exit code */
+void breathe(void);     /* at least this often, the device is alive */
 
 #endif

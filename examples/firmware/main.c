@@ -61,6 +61,17 @@ static void end(mote_lwip_run_t *ended)
 /* ---- the loop ---- */
 
 static uint32_t slept_us;
+static uint32_t breath_us;
+static uint32_t longest_us; /* between two breaths */
+
+/* Here a product feeds its watchdog: in each round of the loop, and between the steps of a handshake. */
+void breathe(void)
+{
+    uint32_t now_us = microseconds();
+
+    longest_us = now_us - breath_us > longest_us ? now_us - breath_us : longest_us;
+    breath_us = now_us;
+}
 
 static void wait_for_something(void)
 {
@@ -68,6 +79,7 @@ static void wait_for_something(void)
 
     board_poll(&ethernet);
     sys_check_timeouts();
+    breathe();
     since_us = microseconds();
     board_sleep();
     slept_us += microseconds() - since_us;
@@ -130,7 +142,9 @@ static void tell_verdict(const char *way, uint32_t begun_us)
     console_span(mote_buffer_span(&recipient.text));
     console_text(", ");
     console_number((microseconds() - begun_us) / 1000);
-    console_line(" ms, awake ", (microseconds() - begun_us - slept_us) / 1000, " ms");
+    console_text(" ms, awake ");
+    console_number((microseconds() - begun_us - slept_us) / 1000);
+    console_line(" ms, longest call ", longest_us / 1000, " ms");
 }
 
 static void send_alert(const char *way, mote_source_t *message)
@@ -146,6 +160,8 @@ static void send_alert(const char *way, mote_source_t *message)
     recipient.address = settings.to;
     has_ended = false;
     slept_us = 0;
+    breath_us = begun_us;
+    longest_us = 0;
     mail_count++;
     status = mote_lwip_start(&run, &mote_settings, &dns, &mail);
     if (status != MOTE_OK) {

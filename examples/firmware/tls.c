@@ -24,6 +24,7 @@ static void keep_session(void)
 
 static void turn(void *ethernet)
 {
+    breathe();
     board_poll(ethernet);
 }
 

@@ -94,6 +94,9 @@ static err_t send_frame(struct netif *netif, struct pbuf *frame)
     while ((TX_INFO >> 16 & 0xFF) > 0) {
         (void)TX_STATUS;
     }
+    if ((TX_INFO & 0xFFFF) < frame->tot_len + 11U) { /* two commands, and the rest of a word: lwIP sends it again */
+        return ERR_MEM;
+    }
     TX_DATA = (uint32_t)ETH_PAD_SIZE << 16 | 0x3000 | size; /* first and last segment */
     TX_DATA = size;
     for (const struct pbuf *part = frame; part != NULL; part = part->next) {

@@ -17,7 +17,7 @@ enum { MAIL_PORT = 25, MAIL_COUNT = 10, JOB_COUNT = 3, LINE_BYTES = 600, SOON_MS
 
 static struct netif wire;
 static sys_mbox_t on_the_wire;
-static bool locks_itself; /* as LWIP_TCPIP_CORE_LOCKING_INPUT: the driver's thread works through lwIP by itself */
+static volatile bool locks_itself; /* as LWIP_TCPIP_CORE_LOCKING_INPUT: the driver's thread works through lwIP by itself */
 
 static err_t put(struct netif *netif, struct pbuf *p, const ip4_addr_t *to)
 {
