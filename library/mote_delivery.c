@@ -1228,6 +1228,16 @@ static bool leave_idle(mote_delivery_t *delivery)
     return true;
 }
 
+/* Whose exchanger the stream leads to, behind its size: in the room, which is idle; the mail is the caller's again. */
+static void keep_domain(mote_delivery_t *delivery)
+{
+    mote_writer_t out = mote_writer(delivery->room.data, delivery->room.capacity);
+    mote_span_t domain = lead_domain(delivery);
+
+    mote_write_u8(&out, (uint8_t)domain.size);
+    mote_write(&out, domain);
+}
+
 /* The mail's part is over. Another next hop does not wait for the reply to QUIT; a next mail may come. */
 static bool end_early(mote_delivery_t *delivery)
 {
@@ -1238,6 +1248,9 @@ static bool end_early(mote_delivery_t *delivery)
         return false;
     }
     if (mote_smtp_state(smtp) == MOTE_SMTP_AWAIT_MORE) {
+        if (is_mx(delivery)) {
+            keep_domain(delivery);
+        }
         settle_duplicates(delivery);
         set(delivery, FLAG_KEEPS_STREAM);
         delivery->state = MOTE_DELIVERY_ENDED;
@@ -1514,9 +1527,10 @@ static bool is_idle(mote_delivery_t *delivery)
 }
 
 /* Goes on with the session kept, if the first recipients of the new mail go where it leads. */
-static bool reuse_session(mote_delivery_t *delivery, const mote_route_t *route, mote_span_t domain)
+static bool reuse_session(mote_delivery_t *delivery, const mote_route_t *route)
 {
     mote_span_t first = domain_of(delivery->mail->recipients[0].address);
+    mote_span_t domain = mote_span(delivery->room.data + 1, delivery->room.data[0]); /* keep_domain */
 
     if (find_route(delivery, first) != route || !is_idle(delivery) ||
         (is_mx(delivery) && !mote_span_equals_ignoring_case(first, domain))) {
@@ -1535,16 +1549,12 @@ static bool reuse_session(mote_delivery_t *delivery, const mote_route_t *route, 
 mote_status_t mote_delivery_next(mote_delivery_t *delivery, mote_mail_t *mail, uint32_t now_ms)
 {
     bool is_kept = has(delivery, FLAG_KEEPS_STREAM);
-    mote_span_t domain = nothing;
     mote_status_t status;
 
     MOTE_ASSERT(delivery->state == MOTE_DELIVERY_ENDED);
-    if (is_kept) {
-        domain = lead_domain(delivery); /* of the last mail, which is borrowed until now */
-    }
     delivery->now_ms = now_ms;
     status = take_mail(delivery, mail);
-    if (is_kept && (status != MOTE_OK || !reuse_session(delivery, delivery->route, domain))) {
+    if (is_kept && (status != MOTE_OK || !reuse_session(delivery, delivery->route))) {
         clear(delivery, FLAG_KEEPS_STREAM);
         delivery->port->close(delivery->self);
     }

@@ -143,8 +143,8 @@ bool mote_delivery_has_ended(const mote_delivery_t *delivery);
 
 /**
  * Starts another mail with the same settings, on the stream kept from the last one if it leads to the same next hop
- * with the same policy; otherwise that stream is closed. The last mail is borrowed until this call. A server that
- * closed the kept stream meanwhile costs a new connection, not the mail. Returns as start.
+ * with the same policy; otherwise that stream is closed. The mail may be the last one's memory, filled anew. A server
+ * that closed the kept stream meanwhile costs a new connection, not the mail. Returns as start.
  */
 mote_status_t mote_delivery_next(mote_delivery_t *delivery, mote_mail_t *mail, uint32_t now_ms);
 

@@ -29,7 +29,7 @@ typedef struct fake_server {
 } fake_server_t;
 
 typedef struct fake_port {
-    const char *zone; /* lines: NAME TYPE DATA; TYPE X: NXDOMAIN, F: SERVFAIL, T: never answered */
+    const char *zone; /* lines: NAME TYPE DATA; TYPE X: NXDOMAIN, F: SERVFAIL, T: never answered; F/A: for A alone */
     fake_server_t *servers;
     size_t server_count;
     unsigned families;
@@ -112,7 +112,7 @@ static inline const char *fake_find(const char *zone, const char *name, const ch
         }
         zone += read;
         zone += *zone == '\n' ? 1 : 0;
-        if (strcmp(owner, name) == 0 && (strcmp(kind, type) == 0 || kind[1] == '\0')) {
+        if (strcmp(owner, name) == 0 && (strcmp(kind, type) == 0 || kind[1] == '\0' || (kind[1] == '/' && strcmp(kind + 2, type) == 0))) {
             if (strcmp(kind, type) == 0 || (strchr("XFT", kind[0]) != NULL)) {
                 data[127] = strcmp(kind, type) == 0 ? '\0' : kind[0];
                 return zone;
@@ -196,7 +196,7 @@ static mote_status_t fake_query_lend(void *self, unsigned slot, mote_endpoint_t 
     fake_port_t *fake = self;
 
     memset(from, 0, sizeof *from);
-    if (!fake->has_query[slot] || fake_stalls(fake) || !fake_answer(fake, slot)) {
+    if (!fake->has_query[slot] || !fake_answer(fake, slot) || fake_stalls(fake)) {
         assert_false(fake->is_over);
         return MOTE_PENDING;
     }

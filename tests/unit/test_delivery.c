@@ -205,8 +205,11 @@ static const struct {
     { "first host has no address, second takes it",
       "a.example MX 10 x.a.example\na.example MX 20 mx.a.example\nx.a.example X -\nmx.a.example A 192.0.2.1\n",
       { { .ip = "192.0.2.1" } }, "ops@a.example", "a", "192.0.2.1 ", 0, 0 },
-    { "one family fails, the other serves", "a.example MX 10 mx.a.example\nmx.a.example A 192.0.2.1\nmx.a.example T -\n",
-      { { .ip = "192.0.2.1" } }, "ops@a.example", "t", "", 4, 3 }, /* T covers both here: silence of all */
+    { "one family's question is never answered, the other serves", ONE_HOST "mx.a.example T/AAAA -\n", { { .ip = "192.0.2.1" } },
+      "ops@a.example", "a", "192.0.2.1 ", 0, 0 }, /* DNS-54 */
+    { "one family's question fails, the other has none", "a.example MX 10 mx.a.example\nmx.a.example F/A -\n", { { 0 } }, "ops@a.example", "t",
+      "", 4, 3 }, /* a soft error outranks a hard one */
+    { "the same, the other way round", "a.example MX 10 mx.a.example\nmx.a.example F/AAAA -\n", { { 0 } }, "ops@a.example", "t", "", 4, 3 },
     { "families alternate", "a.example MX 10 mx.a.example\nmx.a.example A 192.0.2.1\nmx.a.example A 192.0.2.2\n"
       "mx.a.example AAAA 2001:db8::1\nmx.a.example AAAA 2001:db8::2\n",
       { { .ip = "192.0.2.2" } }, "ops@a.example", "a", "2001:db8::1 192.0.2.1 2001:db8::2 192.0.2.2 ", 0, 0 }, /* MX-13 */
@@ -244,6 +247,7 @@ static const struct {
     { "the relay does not exist", "smtp.example.net X -\n", { { 0 } }, "ops@relayed.example", "T", "", 4, 4 },
     { "the relay refuses us", "smtp.example.net A 192.0.2.9\n", { { .ip = "192.0.2.9", .greeting = "554 go away" } }, "ops@relayed.example", "T", "192.0.2.9 ", 0, 0 },
     { "a private relay is the caller's word", "smtp.example.net A 10.0.0.9\n", { { .ip = "10.0.0.9" } }, "ops@relayed.example", "a", "10.0.0.9 ", 0, 0 },
+    { "a relay on this machine is, too", "smtp.example.net A 127.0.0.9\n", { { .ip = "127.0.0.9" } }, "ops@relayed.example", "a", "127.0.0.9 ", 0, 0 }, /* MX-23 */
     { "here, relayed and by MX", ONE_HOST "smtp.example.net A 192.0.2.9\n", { { .ip = "192.0.2.1" }, { .ip = "192.0.2.9", .rcpt = "550 no" } },
       "ops@here.example ops@relayed.example ops@a.example postmaster", "apaa", "192.0.2.9 192.0.2.1 ", 0, 0 },
     { "opportunistic TLS fails: in clear", ONE_HOST,
@@ -834,19 +838,80 @@ static void total_timeout(void **state)
     }
 }
 
+/* SMTP-61: what a whole attempt may take, unless the caller says; it grows with recipients and size. */
+static void total_time(void **state)
+{
+    static const struct {
+        const char *recipients;
+        int32_t wire_size;
+        uint32_t total_s;
+    } rows[] = {
+        { "ops@a.example", MOTE_SIZE_UNKNOWN, 3660 },
+        { "ops@a.example dev@a.example ops@b.example", 1000, 3780 },
+        { "ops@a.example", 10 * 65536, 4260 },
+        { "ops@a.example", INT32_MAX, 1000000 }, /* so that a step a while too late still sees the end behind it */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        set_up("a.example T -\n", NULL, 0, rows[i].recipients);
+        bench.source.source.wire_size = rows[i].wire_size;
+        assert_int_equal(start(), MOTE_OK);
+        assert_int_equal(mote_delivery_step(&bench.delivery, bench.now_ms + rows[i].total_s * 1000 - 1), 1);
+        assert_false(mote_delivery_has_ended(&bench.delivery));
+        (void)mote_delivery_step(&bench.delivery, bench.now_ms + rows[i].total_s * 1000);
+        assert_true(mote_delivery_has_ended(&bench.delivery));
+    }
+}
+
+/* SMTP-58, MX-34: how long a connect may take: less while another address is left. */
+static void connect_time(void **state)
+{
+    static const mote_timeouts_t five_s = { .connect_s = 5 };
+    static const struct {
+        const mote_timeouts_t *timeouts;
+        bool has_two;
+        uint32_t first_ms;
+        uint32_t last_ms;
+    } rows[] = { { NULL, false, 30000, 0 }, { NULL, true, 8000, 30000 }, { &five_s, false, 5000, 0 }, { &five_s, true, 5000, 5000 } };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        fake_server_t servers[] = { { .ip = "192.0.2.1", .connects = MOTE_PENDING }, { .ip = "192.0.2.2", .connects = MOTE_PENDING } };
+        uint32_t wait_ms;
+
+        set_up(rows[i].has_two ? ONE_HOST "mx.a.example A 192.0.2.2\n" : ONE_HOST, servers, 2, "ops@a.example");
+        bench.settings.smtp.timeouts = rows[i].timeouts;
+        assert_int_equal(start(), MOTE_OK);
+        wait_ms = mote_delivery_step(&bench.delivery, bench.now_ms);
+        assert_int_equal(wait_ms, rows[i].first_ms);
+        bench.now_ms += wait_ms;
+        wait_ms = mote_delivery_step(&bench.delivery, bench.now_ms);
+        if (rows[i].has_two) {
+            assert_int_equal(wait_ms, rows[i].last_ms);
+            (void)mote_delivery_step(&bench.delivery, bench.now_ms + wait_ms);
+        }
+        assert_true(mote_delivery_has_ended(&bench.delivery));
+        assert_int_equal(bench.recipients[0].report.status, MOTE_ERR_TIMEOUT);
+    }
+}
+
 /* SMTP-47: a kept stream serves a next mail with the same next hop; a stale one costs a connection, not the mail. */
 static void next_mail(void **state)
 {
     static const struct {
         const char *name;
         bool closes_when_idle;
+        const char *first;
         const char *second;
         unsigned connections;
         const char *peer; /* of the second mail: who it went to, also on a stream that was kept */
     } rows[] = {
-        { "same relay", false, "dev@relayed.example", 1, "192.0.2.9" },
-        { "the relay has closed", true, "dev@relayed.example", 2, "192.0.2.9" },
-        { "another hop", false, "dev@a.example", 1, "192.0.2.1" },
+        { "same relay", false, "ops@relayed.example", "dev@relayed.example", 1, "192.0.2.9" },
+        { "the relay has closed", true, "ops@relayed.example", "dev@relayed.example", 2, "192.0.2.9" },
+        { "another hop", false, "ops@relayed.example", "dev@a.example", 1, "192.0.2.1" },
+        { "the same domain", false, "ops@b.example", "dev@B.example", 1, "192.0.2.9" },
+        { "another domain", false, "ops@b.example", "dev@a.example", 1, "192.0.2.1" },
     };
 
     (void)state;
@@ -855,7 +920,7 @@ static void next_mail(void **state)
         mote_ip_t peer;
 
         (void)mote_ip_parse(mote_span_text(rows[i].peer), &peer);
-        set_up(ONE_HOST "smtp.example.net A 192.0.2.9\n", servers, 2, "ops@relayed.example");
+        set_up(ONE_HOST "smtp.example.net A 192.0.2.9\nb.example MX 0 smtp.example.net\n", servers, 2, rows[i].first);
         bench.settings.smtp.keeps_stream = true;
         assert_int_equal(start(), MOTE_OK);
         run();
@@ -873,6 +938,59 @@ static void next_mail(void **state)
         bench.fake.is_over = false;
         mote_delivery_stop(&bench.delivery, bench.now_ms);
     }
+}
+
+/* SMTP-24. What comes while a stream is kept is no reply to the next mail's commands: it is read before they leave. */
+static void words_while_idle(void **state)
+{
+    static const struct {
+        const char *words;
+        bool is_before_next; /* else behind it, and before its first step */
+        mote_verdict_t verdict;
+        unsigned connections;
+    } rows[] = {
+        { "250 ok", true, MOTE_VERDICT_ACCEPTED, 2 },
+        { "421 closing", true, MOTE_VERDICT_ACCEPTED, 2 },
+        { "421 closing", false, MOTE_VERDICT_ACCEPTED, 2 },
+        { "250 ok", false, MOTE_VERDICT_TRANSIENT, 1 }, /* out of step */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        fake_server_t server = { .ip = "192.0.2.9" };
+
+        set_up("smtp.example.net A 192.0.2.9\n", &server, 1, "ops@relayed.example");
+        bench.settings.smtp.keeps_stream = true;
+        assert_int_equal(start(), MOTE_OK);
+        run();
+        bench.fake.is_over = false;
+        if (rows[i].is_before_next) {
+            fake_say(&bench.fake, rows[i].words);
+        }
+        assert_int_equal(mote_delivery_next(&bench.delivery, &bench.mail, bench.now_ms), MOTE_OK);
+        if (!rows[i].is_before_next) {
+            fake_say(&bench.fake, rows[i].words);
+        }
+        run();
+        CHECK(bench.recipients[0].verdict == rows[i].verdict, rows[i].words);
+        CHECK(server.connections == rows[i].connections, rows[i].words);
+        CHECK(rows[i].connections == 2 || bench.fake.line[0] == '.', rows[i].words); /* the end of the first mail was the last heard */
+        bench.fake.is_over = false;
+        mote_delivery_stop(&bench.delivery, bench.now_ms);
+    }
+}
+
+/* DNS-54: the family that has answered is not kept waiting for long. */
+static void other_family_in_time(void **state)
+{
+    fake_server_t server = { .ip = "192.0.2.1" };
+
+    (void)state;
+    set_up(ONE_HOST "mx.a.example T/AAAA -\n", &server, 1, "ops@a.example");
+    assert_int_equal(start(), MOTE_OK);
+    assert_int_equal(mote_delivery_step(&bench.delivery, bench.now_ms), 2000);
+    (void)mote_delivery_step(&bench.delivery, bench.now_ms + 2000);
+    assert_int_equal(bench.recipients[0].verdict, MOTE_VERDICT_ACCEPTED);
 }
 
 /* The stream kept cannot serve the first of the new mail's hops, and nothing is heard on it: the other's turn is now. */
@@ -960,6 +1078,7 @@ int main(void)
         cmocka_unit_test(tls_that_is_not),  cmocka_unit_test(last_words), cmocka_unit_test(a_handshake_that_waits),   cmocka_unit_test(octet_by_octet),
         cmocka_unit_test(literal_by_tls),   cmocka_unit_test(probe_everywhere), cmocka_unit_test(probe_of_two_domains),
         cmocka_unit_test(settled_before_the_end), cmocka_unit_test(the_same_mailbox),
+        cmocka_unit_test(words_while_idle), cmocka_unit_test(total_time), cmocka_unit_test(connect_time), cmocka_unit_test(other_family_in_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
