@@ -57,15 +57,16 @@ static void names_on_the_wire(void **state)
         { "a pointer into the header", OCTETS("\1a\0\xC0\x0B"), 15, NULL },
         { "a pointer to the very start", OCTETS("\1a\0\xC0\x00"), 15, NULL },
         { "a pointer to a malformed label", OCTETS("\x40\0\xC0\x0C"), 14, NULL },
-        { "label type 01", OCTETS("\x41"
-                                  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\0"), 12, NULL },
-        { "label type 10", OCTETS("\x80\1a\0"), 12, NULL },
-        { "label type 10, high", OCTETS("\xBF\1a\0"), 12, NULL },
+        { "a pointer back, and from there forward", OCTETS("\xC0\x11\0\0\0\1a\0\xC0\x0C"), 20, NULL },
+#define LETTERS "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" /* 64 */
+        { "label type 01", OCTETS("\x40" LETTERS "\0"), 12, NULL }, /* each would be a name if its length were one */
+        { "label type 10", OCTETS("\x80" LETTERS LETTERS "\0"), 12, NULL },
+        { "label type 10, high", OCTETS("\xBF" LETTERS LETTERS "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\0"), 12, NULL },
     };
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        uint8_t octets[128] = { 0 };
+        uint8_t octets[256] = { 0 };
         uint8_t wire[MOTE_DNS_NAME_BYTES];
         uint8_t text[256];
         mote_writer_t out = mote_writer(text, sizeof text);
