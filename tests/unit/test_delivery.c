@@ -896,6 +896,24 @@ static void connect_time(void **state)
     }
 }
 
+/* MX-35: a further attempt asks again; what the records still hold of the last one leads nowhere. */
+static void asks_again(void **state)
+{
+    fake_server_t servers[] = { { .ip = "192.0.2.1", .rcpt = "450 later" }, { .ip = "192.0.2.2" } };
+
+    (void)state;
+    set_up(ONE_HOST, servers, 2, "ops@a.example");
+    assert_int_equal(start(), MOTE_OK);
+    run();
+    check_verdicts("t", "first");
+    bench.fake.is_over = false;
+    bench.fake.zone = "a.example MX 10 mx.a.example\nmx.a.example A 192.0.2.2\n";
+    assert_int_equal(start(), MOTE_OK);
+    run();
+    check_verdicts("a", "second");
+    assert_string_equal(bench.fake.connect_order, "192.0.2.1 192.0.2.2 ");
+}
+
 /* SMTP-47: a kept stream serves a next mail with the same next hop; a stale one costs a connection, not the mail. */
 static void next_mail(void **state)
 {
@@ -1078,7 +1096,7 @@ int main(void)
         cmocka_unit_test(tls_that_is_not),  cmocka_unit_test(last_words), cmocka_unit_test(a_handshake_that_waits),   cmocka_unit_test(octet_by_octet),
         cmocka_unit_test(literal_by_tls),   cmocka_unit_test(probe_everywhere), cmocka_unit_test(probe_of_two_domains),
         cmocka_unit_test(settled_before_the_end), cmocka_unit_test(the_same_mailbox),
-        cmocka_unit_test(words_while_idle), cmocka_unit_test(total_time), cmocka_unit_test(connect_time), cmocka_unit_test(other_family_in_time),
+        cmocka_unit_test(words_while_idle), cmocka_unit_test(total_time), cmocka_unit_test(asks_again), cmocka_unit_test(connect_time), cmocka_unit_test(other_family_in_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
