@@ -11,6 +11,7 @@
 #include "watch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -560,6 +561,18 @@ static int run(command_t command, job_t *job, const arguments_t *arguments)
     return code;
 }
 
+/* Started without stdin, stdout or stderr, the next socket would take that number, and what is told there would go to a
+   server. What holds the place can neither be read nor written, as before. */
+static bool hold_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     command_t command;
@@ -567,6 +580,9 @@ int main(int argc, char **argv)
     job_t *job;
     int code;
 
+    if (!hold_standard_streams()) {
+        return EX_OSERR;
+    }
     if (argc > 1 && strcmp(argv[1], "--version") == 0) {
         printf("mailmote %s (%s; %s)\n", MOTE_VERSION_TEXT,
 #ifdef MAILMOTE_HAS_TLS

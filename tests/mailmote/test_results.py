@@ -201,6 +201,30 @@ class Dialogue(Case):
             self.assertNotIn(secret, result.err + result.out)
 
 
+class ClosedStreams(Case):
+    """Started without stdin, stdout or stderr, as some daemons do it: what is told there never goes to a server."""
+
+    def test_nothing_is_told_to_the_server(self):
+        heard = {}
+        for closed in ("", "1", "2", "12"):
+            for command in ("send", "check"):
+                words = [PROGRAM, command, "-v", "-C", "/dev/null", *FROM, "ops@example.net"]
+                with serve() as peer, open(self.write("message", "Subject: x\n\nx\n"), "rb") as message:
+                    subprocess.run(["sh", "-c", 'exec "$@"' + "".join(" %s>&-" % stream for stream in closed), "sh", *words,
+                                    *(w for o in self.relay(peer) for w in ("-o", o))], stdin=message,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30, check=False)
+                    heard[command, closed] = peer.lines, peer.conversations[0].mails
+        for (command, closed), what in heard.items():
+            self.assertEqual(what, heard[command, ""], (command, closed))
+
+    def test_no_message(self):
+        with serve() as peer:
+            done = subprocess.run(["sh", "-c", 'exec "$@" <&-', "sh", PROGRAM, "send", "-C", "/dev/null", *FROM, "ops@example.net",
+                                   *(w for o in self.relay(peer) for w in ("-o", o))], timeout=30, capture_output=True)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertEqual(peer.conversations, [])
+
+
 class Check(Case):
     def test_steps(self):
         with serve({"RCPT": "250 2.1.5 would do"}) as peer:
