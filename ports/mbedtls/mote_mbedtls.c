@@ -326,6 +326,21 @@ static mote_status_t set_up_session(mote_mbedtls_t *tls)
     return MOTE_OK;
 }
 
+/* Another holds TLS. Whatever the stream has to say meanwhile ends the wait: a server speaks no TLS before we have, and what
+   nobody reads would keep a caller that waits for it from sleeping. */
+static mote_status_t await_turn(mote_mbedtls_t *tls)
+{
+    mote_span_t bytes;
+    mote_status_t status = tls->inner->lend(tls->inner_self, &bytes);
+
+    if (status == MOTE_PENDING) {
+        return MOTE_PENDING;
+    }
+    return status == MOTE_OK ? refuse(tls, MOTE_ERR_TLS, "what the server sent is not TLS")
+                             : refuse(tls, status == MOTE_CLOSED ? MOTE_ERR_LINK_LOST : status,
+                                      "server closed the connection before TLS could begin");
+}
+
 static mote_status_t begin_session(mote_mbedtls_t *tls)
 {
     mote_mbedtls_shared_t *shared = tls->shared;
@@ -337,7 +352,7 @@ static mote_status_t begin_session(mote_mbedtls_t *tls)
         return refuse(tls, MOTE_ERR_TLS_UNTRUSTED, obstacle);
     }
     if (shared->session_limit != 0 && shared->session_count >= shared->session_limit) {
-        return MOTE_PENDING;
+        return await_turn(tls);
     }
     status = hold_psa(shared);
     if (status != MOTE_OK) {

@@ -179,7 +179,7 @@ static void sessions_beyond_the_limit_wait(void **state)
     assert_int_equal(pair_secure(&pair), MOTE_OK);
     assert_int_equal(mote_mbedtls_port.secure(&second.tls, &second.policy, &second.result), MOTE_PENDING);
     assert_int_equal(mote_mbedtls_port.secure(&second.tls, &second.policy, &second.result), MOTE_PENDING);
-    assert_int_equal(second.peer.call_count, 0);
+    assert_int_equal(second.peer.from_client_count, 0);
     mote_mbedtls_port.close(&pair.tls);
     assert_int_equal(pair_secure(&second), MOTE_OK);
     mote_mbedtls_port.abort(&second.tls);

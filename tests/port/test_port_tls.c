@@ -150,9 +150,51 @@ static void conforms_inside_tls(void **state)
     }
 }
 
+/* A delivery that waits for its turn at TLS leaves the processor alone, also when its server has gone meanwhile or speaks. */
+static void waiting_costs_nothing(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        static mote_posix_run_t run;
+        mote_hop_t hop = { .host = TEXT("127.0.0.1"), .port = bench.server.port, .tls = MOTE_TLS_VERIFIED, .implicit = true };
+        mote_route_t route = { .kind = MOTE_ROUTE_RELAY, .hops = &hop, .hop_count = 1 };
+        mote_settings_t settings = { .routes = &route, .route_count = 1 };
+        mote_posix_loop_t loop = { NULL, 0 };
+        mote_recipient_t recipient = { .address = TEXT("ops@a.example") };
+        mote_memory_source_t message;
+        mote_mail_t mail = { .recipients = &recipient, .recipient_count = 1, .source = &message.source };
+        unsigned step_count = 0;
+
+        mote_memory_source_init(&message, TEXT("Subject: x\r\n\r\nhello\r\n"));
+        shared.session_limit = 1;
+        shared.session_count = 1; /* another delivery's */
+        mote_posix_run_init(&run);
+        run.port = &mote_mbedtls_port;
+        run.self = &tls;
+        mote_mbedtls_init(&tls, &shared, &mote_posix_port, &run.posix, room, sizeof room);
+        sockets.listen();
+        assert_int_equal(mote_posix_loop_add(&loop, &run, &settings, NULL, &mail), MOTE_OK);
+        while (!sockets.accept()) {
+            (void)mote_posix_loop_step(&loop, 1);
+        }
+        if (i == 0) {
+            sockets.end();
+        } else {
+            (void)sockets.say((const uint8_t *)"HELLO", 5);
+        }
+        while (mote_posix_loop_step(&loop, 1000) > 0) {
+            assert_true(++step_count < 20);
+        }
+        assert_int_equal(recipient.verdict, MOTE_VERDICT_TRANSIENT);
+        assert_int_equal(recipient.report.status, i == 0 ? MOTE_ERR_LINK_LOST : MOTE_ERR_TLS);
+        shared.session_count = 0;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(waiting_costs_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(conforms_in_the_clear, set_up, tear_down),
         cmocka_unit_test_setup_teardown(conforms_inside_tls, set_up, tear_down),
     };

@@ -54,8 +54,8 @@ typedef struct mote_mbedtls_shared {
      *  buffers; or 0: not asked for (the default). mbedTLS 3.6 can ask for it in TLS 1.2 alone, so TLS 1.3 is then
      *  not offered; there, build it with MBEDTLS_SSL_RECORD_SIZE_LIMIT instead. */
     uint16_t max_fragment_bytes;
-    /** Sessions at one time; further ones stay MOTE_PENDING in `secure`. 0 (the default): no limit. An arena
-     *  that holds one session needs 1. */
+    /** Sessions at one time; further ones stay MOTE_PENDING in `secure`, until their server speaks or hangs up. 0 (the
+     *  default): no limit. An arena that holds one session needs 1. */
     uint8_t session_limit;
     /** true: while the clock is not set, the validity dates of certificates are not looked at, and the result's words
      *  say so. false (the default): then no certificate is acceptable. */
