@@ -136,6 +136,7 @@ static mote_status_t move_stream(mote_lookup_t *lookup, mote_dns_answer_t *answe
 
     switch (mote_resolver_stream(&lookup->resolver, &bytes, &server)) {
     case MOTE_RESOLVER_STREAM_IDLE:
+        close_stream(lookup); /* nobody would hear that its server has closed it, and a caller waits for what is to be heard */
         return MOTE_PENDING;
     case MOTE_RESOLVER_STREAM_CONNECT:
         status = connect_stream(lookup, server);

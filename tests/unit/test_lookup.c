@@ -259,6 +259,28 @@ static void over_a_stream(void **state)
     check_closed();
 }
 
+/* A stream that nobody waits for is closed: its server's FIN, which nobody would read, would wake the caller for ever. */
+static void no_idle_stream(void **state)
+{
+    uint32_t now_ms = 0;
+    uint32_t wait_ms = 0;
+    mote_dns_answer_t found;
+
+    (void)state;
+    begin("mx.example.net", MOTE_RESOLVER_ADDRESSES);
+    port.answers[0] = "NOERROR tc";
+    port.answers[1] = NULL; /* AAAA: lost */
+    port.answers[2] = "NOERROR | @ A 192.0.2.25";
+    assert_int_equal(run(&now_ms, &found), MOTE_OK);
+    assert_int_equal(found.type, MOTE_DNS_A);
+    assert_int_equal(mote_lookup_step(&lookup, now_ms, &wait_ms, &found), MOTE_PENDING);
+    assert_int_equal(wait_ms, 3000);
+    assert_int_equal(port.connected, 1);
+    assert_int_equal(port.aborted, 1);
+    mote_lookup_stop(&lookup);
+    check_closed();
+}
+
 /* DNS-40, DNS-41: errors of sockets and streams end the only server at once. */
 static void errors(void **state)
 {
@@ -375,6 +397,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_socket_for_each_question), cmocka_unit_test(both_slots), cmocka_unit_test(over_a_stream),
+        cmocka_unit_test(no_idle_stream),
         cmocka_unit_test(errors),                     cmocka_unit_test(a_blocked_port),
         cmocka_unit_test(senders),                    cmocka_unit_test(a_flood),    cmocka_unit_test(in_crumbs),
     };
