@@ -296,19 +296,25 @@ static mote_status_t go_on_by_stream(mote_resolver_t *resolver, mote_resolver_sl
     return fail_server(resolver, slot, server_index);
 }
 
-/* The chain of aliases ends outside the message: everything still open is asked at its end. */
-static mote_status_t restart(mote_resolver_t *resolver, mote_resolver_slot_t *slot, const mote_dns_answer_t *answer)
+/* The name in the query, or its letter case, is another: everything still open is asked from the beginning. */
+static mote_status_t ask_afresh(mote_resolver_t *resolver)
 {
     mote_status_t status;
 
+    leave_stream(resolver);
+    status = ask(resolver);
+    return status == MOTE_OK ? MOTE_PENDING : status;
+}
+
+/* The chain of aliases ends outside the message: everything still open is asked at its end. */
+static mote_status_t restart(mote_resolver_t *resolver, mote_resolver_slot_t *slot, const mote_dns_answer_t *answer)
+{
     resolver->alias_count = (uint8_t)(resolver->alias_count + answer->alias_count);
     if (resolver->alias_count > ALIAS_COUNT) {
         return end_slot(slot, MOTE_ERR_DNS_LOOP);
     }
     take_name(resolver, &answer->owner);
-    leave_stream(resolver);
-    status = ask(resolver);
-    return status == MOTE_OK ? MOTE_PENDING : status;
+    return ask_afresh(resolver);
 }
 
 /* What the answer of a server means for the slot's question (conformance 2). */
@@ -370,9 +376,13 @@ static mote_status_t hear(mote_resolver_t *resolver, mote_resolver_slot_t *slot,
                    : go_on_by_stream(resolver, slot, slot->server_index);
     }
     if (!is_exact && !is_stream && resolver->settings->mixes_case && !resolver->ignores_case) {
-        resolver->ignores_case = true; /* once more, in small letters */
-        (void)set_case(resolver);
-        return ask_server(slot, server_index);
+        mote_status_t status;
+
+        /* Once more, in small letters, with another ID from another port: a forger has perhaps found out the ones we had. */
+        resolver->ignores_case = true;
+        status = ask_afresh(resolver);
+        slot->server_index = (uint8_t)server_index;
+        return status;
     }
     return header.truncated ? go_on_by_stream(resolver, slot, server_index)
                             : take_answer(resolver, slot, server_index, &header, answer);

@@ -5,7 +5,8 @@
  *     ! server 192.0.2.53                      one more name server
  *     ! set mixes-case | asks-local | no-tcp | tcp 512 | udp 512 | wait 2000 | total 60
  *     ! ask example.net MX                     or: mx.example.net A AAAA; "fails NO_NAME" may follow
- *     ? 0 example.net MX -> 192.0.2.53         the resolver sends this question from slot 0; "plain" at the end: no EDNS0
+ *     ? 0 example.net MX -> 192.0.2.53         the resolver sends this question from slot 0; "plain" at the end: no EDNS0;
+ *                                              "afresh": with another ID, from another port
  *     < 0 192.0.2.53 NOERROR | @ MX 10 mx.@    a datagram comes to slot 0 (see dns_answer.h); "x9 " before it: nine times
  *     ~ 0 192.0.2.53 refused                   an error of the slot's socket; of sending it: "~ 0 send refused"
  *     ? connect 192.0.2.53                     a stream is wanted
@@ -245,9 +246,15 @@ static void hear_question(char **words, unsigned count)
     mote_span_t query;
 
     if (count < 5 || slot >= MOTE_RESOLVER_SLOT_COUNT) {
-        complain("? SLOT NAME TYPE -> SERVER [plain]");
+        complain("? SLOT NAME TYPE -> SERVER [plain|afresh]");
     }
     expected = endpoint_of(words[4]);
+    if (count > 5 && strcmp(words[5], "afresh") == 0) {
+        world.names[slot][0] = '\0';
+        if (!mote_resolver_is_new(&world.resolver, slot)) {
+            complain("slot %u keeps its socket", slot);
+        }
+    }
     if (mote_resolver_output(&world.resolver, slot, &query, &server) != MOTE_RESOLVER_WANTS_SEND) {
         complain("slot %u wants to send nothing", slot);
     }
