@@ -275,6 +275,7 @@ static mote_reach_t reach_of_ipv6(const uint8_t *bytes)
 {
     static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF };
     static const uint8_t translated[12] = { 0, 0x64, 0xFF, 0x9B };
+    static const uint8_t translated_here[6] = { 0, 0x64, 0xFF, 0x9B, 0, 1 }; /* RFC 8215: a site's own translator */
 
     if (memcmp(bytes, mapped, sizeof mapped) == 0 || memcmp(bytes, translated, sizeof translated) == 0) {
         /* RFC 6052 3.1: what must not stand behind the prefix would lead through the translator into the site. */
@@ -288,7 +289,8 @@ static mote_reach_t reach_of_ipv6(const uint8_t *bytes)
     if (bytes[0] == 0xFF || (bytes[0] == 0xFE && (bytes[1] & 0x80) == 0x80)) {
         return MOTE_REACH_NEVER; /* multicast, link-local, and site-local, which is no more (RFC 3879) */
     }
-    return (bytes[0] & 0xFE) == 0xFC ? MOTE_REACH_PRIVATE : MOTE_REACH_GLOBAL;
+    return (bytes[0] & 0xFE) == 0xFC || memcmp(bytes, translated_here, sizeof translated_here) == 0 ? MOTE_REACH_PRIVATE
+                                                                                                     : MOTE_REACH_GLOBAL;
 }
 #endif
 
