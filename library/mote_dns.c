@@ -198,6 +198,7 @@ uint32_t mote_dns_name_hash(const mote_dns_name_t *name, uint32_t seed)
 
     begin_walk(&walk, name);
     while (next_label(&walk) && walk.label.size > 0) {
+        hash = (hash ^ (uint32_t)walk.label.size) * UINT32_C(16777619); /* else a.bc would be ab.c */
         for (size_t i = 0; i < walk.label.size; i++) {
             hash = (hash ^ (walk.label.data[i] | 0x20U)) * UINT32_C(16777619); /* FNV-1a; case-blind */
         }

@@ -54,6 +54,7 @@ static void orders(void **state)
         /* DNS-22 */
         { "NOERROR | @ MX 10 a.test | @ MX 10 a.test | @ MX 10 A.TEST", "a.test", MOTE_ERR_NO_DATA },
         { "NOERROR | @ MX 10 a.test | @ MX 20 a.test", "a.test a.test", MOTE_ERR_NO_DATA }, /* once for each preference */
+        { "NOERROR | @ MX 10 mail.a.test | @ MX 10 maila.test", "mail.a.test maila.test", MOTE_ERR_NO_DATA },
         /* MX-8, MX-9 */
         { "NOERROR | @ MX 0 .", "", MOTE_ERR_NULL_MX },
         { "NOERROR | @ MX 17 .", "", MOTE_ERR_NULL_MX },
