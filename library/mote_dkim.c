@@ -463,7 +463,8 @@ static mote_status_t rewind_dkim(void *self)
     }
     dkim->step = AT_FIELD;
     dkim->offset = 0;
-    mote_body_start(&dkim->body, dkim->message, 0);
+    /* What this source says of 8-bit octets is believed; others may write to the one below meanwhile. */
+    mote_body_start(&dkim->body, dkim->message, dkim->source.is_8bit == MOTE_NO ? MOTE_BODY_REFUSES_8BIT : 0U);
     return MOTE_OK;
 }
 

@@ -327,9 +327,36 @@ static void failing_crypto(void **state)
     } while (which < COUNT_OF(failing_texts));
 }
 
+/* Others may write to the message after it was signed: what was 7-bit then does not leave otherwise (RFC 6152 3). */
+static void changed_since(void **state)
+{
+    char text[] = "From: x\n\nca fe\n";
+    uint8_t signature[128];
+    witness_t witness;
+    mote_dkim_settings_t settings = settings_for(&witness);
+    mote_dkim_t dkim;
+    mote_body_t body;
+    pieces_t pieces;
+    mote_span_t stretch;
+    bool is_stable;
+    mote_status_t status;
+
+    (void)state;
+    init_pieces(&pieces, text, 3);
+    pieces.source.is_8bit = MOTE_NO;
+    assert_int_equal(mote_dkim_start(&dkim, &settings, &pieces.source, signature, sizeof signature), MOTE_OK);
+    assert_int_equal(sign_all(&dkim), MOTE_OK);
+    text[sizeof "From: x\n\nca" - 1] = (char)0xE9;
+    mote_body_start(&body, &dkim.source, MOTE_BODY_REFUSES_8BIT);
+    while ((status = mote_body_next(&body, &stretch, &is_stable)) == MOTE_OK || status == MOTE_PENDING) {
+        assert_true(status == MOTE_PENDING || mote_span_find(stretch, 0xE9) == stretch.size);
+    }
+    assert_int_equal(status, MOTE_ERR_SOURCE);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(canonical_forms), cmocka_unit_test(what_leaves), cmocka_unit_test(refusals),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(changed_since),    cmocka_unit_test(canonical_forms), cmocka_unit_test(what_leaves), cmocka_unit_test(refusals),
                                         cmocka_unit_test(failing_crypto),  cmocka_unit_test(limits) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
