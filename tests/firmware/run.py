@@ -154,6 +154,18 @@ class Firmware(unittest.TestCase):
                     self.assertIn("MX: accepted", console)
                     self.assertEqual(code, 0 if certificate == rsa else 1)
 
+    def test_large_record(self):
+        """A reply in records of 16 KiB, four times the room: a verdict and a word, and the device goes on."""
+        reply = "".join("235-%s\n" % ("x" * 500) for _ in range(60)) + "235 in"
+        certificate = W.make_certificate("large", "DNS:script.example.net")
+        for board in self.each_board():
+            with Peer("192.0.2.13", 465, plain_server(certificate=certificate, is_implicit=True, extensions=["AUTH PLAIN"],
+                                                      replies={"AUTH": reply})):
+                code, console = self.run_board(board, relay="script.example.net", port=465, implicit=1, rounds=2)
+                self.assertEqual(code, 1, console)
+                self.assertEqual(console.count("relay: transient, auth, TLS record or certificate too large"), 2, console)
+                self.assertEqual(console.count("MX: accepted"), 2, console)
+
     def test_silent_name_server(self):
         code, console = self.run_board(BOARDS[0], dns="192.0.2.99", limit=90)
         self.assertEqual(code, 1, console)
