@@ -40,7 +40,8 @@ void _start(void) {
 mote_settings_t settings; mote_dns_settings_t dns; mote_mail_t mail; const mote_port_t port;
 """
 SIZES = ["mote_delivery_t", "mote_smtp_t", "mote_resolver_t", "mote_lookup_t", "mote_body_t", "mote_recipient_t",
-         "mote_mail_t", "mote_memory_source_t", "mote_settings_t", "mote_hop_t"]
+         "mote_mail_t", "mote_memory_source_t", "mote_settings_t", "mote_hop_t", "mote_message_t", "mote_part_t", "mote_compose_t",
+         "mote_dkim_t"]
 
 
 def run(*words):
@@ -86,7 +87,7 @@ def build(cpu, options, name):
 
 def context_sizes(cpu, options):
     source = SCRATCH / "sizes.c"
-    source.write_text("#include <mailmote/mailmote.h>\n" + "".join("char size_of_%s[sizeof(%s)];\n" % (t, t) for t in SIZES))
+    source.write_text("#include <mailmote/compose.h>\n#include <mailmote/dkim.h>\n#include <mailmote/mailmote.h>\n" + "".join("char size_of_%s[sizeof(%s)];\n" % (t, t) for t in SIZES))
     target = SCRATCH / "sizes.o"
     run("arm-none-eabi-gcc", "-mcpu=" + cpu, *FLAGS, *options, "-I" + str(SOURCE / "include"), "-c", str(source), "-o", str(target))
     out = {}

@@ -88,6 +88,7 @@ static const row_t rows[] = {
     { "another IPv4 address", { .san = "IP:192.0.2.2" }, "192.0.2.1",
       "certificate is for 192.0.2.2, not 192.0.2.1", 0 },
     { "address as a DNS name", { .san = "DNS:192.0.2.1" }, "192.0.2.1", "not 192.0.2.1", 0 },
+    { "a DNS name of the address's octets", { .san = "DNS:a.bc" }, "97.46.98.99", "not 97.46.98.99", 0 },
     { "address as CN", { .common_name = "192.0.2.1" }, "192.0.2.1", "not 192.0.2.1", 0 },
     { "name where an address is", { .san = "IP:192.0.2.1" }, NAME,
       "certificate is for 192.0.2.1, not " NAME, 0 },

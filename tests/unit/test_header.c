@@ -74,6 +74,7 @@ static void unstructured(void **state)
           "Subject: =?utf-8?B?w6TDpMOkw6TDpMOkw6TDpMOkw6TDpMOkw6TDpMOkw6TDpMOk?=\r\n =?utf-8?B?w6TDpA==?=\r\n" },
         { "a longer word is cut", FIFTY "bbbbbbbbbbbbbbbbbbbbb",
           "Subject: =?utf-8?Q?" FIFTY "bbbbb?=\r\n =?utf-8?Q?bbbbbbbbbbbbbbbb?=\r\n" },
+        { "no character is cut", FIFTY "b\xC3\xA4", "Subject: =?utf-8?Q?" FIFTY "b?=\r\n =?utf-8?Q?=C3=A4?=\r\n" },
         { "Q", "Gr\xC3\xBC\xC3\x9F" "e aus Bonn", "Subject: =?utf-8?Q?Gr=C3=BC=C3=9Fe_aus_Bonn?=\r\n" },
         { "Q keeps only what a phrase may hold", "\xC3\xBC_(x)!*+-/abcdefghijklmnopq",
           "Subject: =?utf-8?Q?=C3=BC=5F=28x=29!*+-/abcdefghijklmnopq?=\r\n" },
