@@ -226,32 +226,44 @@ static void write_host(const mote_delivery_t *delivery, mote_writer_t *out)
     }
 }
 
+/* Whom a report of the session at hand is for. A verdict stands with its report, though a probe of all hosts goes on. */
+static mote_recipient_t *find_open(const mote_delivery_t *delivery, mote_recipient_t *recipient)
+{
+    while ((recipient = find(delivery, recipient, MOTE_PHASES_OPEN)) != NULL && recipient->verdict != MOTE_VERDICT_PENDING) {
+        recipient++;
+    }
+    return recipient;
+}
+
 /* Whom the reports speak of from now on. */
 static void note_peer(mote_delivery_t *delivery, mote_protection_t protection)
 {
     mote_recipient_t *recipient = delivery->mail->recipients;
     mote_endpoint_t peer = peer_of(delivery);
 
-    for (; (recipient = find(delivery, recipient, MOTE_PHASES_OPEN)) != NULL; recipient++) {
+    for (; (recipient = find_open(delivery, recipient)) != NULL; recipient++) {
         recipient->peer = peer.ip;
         recipient->protection = (uint8_t)protection;
     }
 }
 
-/* The name of the host at hand goes into the reports; one that does not fit is left out. */
+/* The name of the host at hand goes into the reports; one that does not fit is left out. It is written in the session's
+   room, which is idle now and holds any name. */
 static void note_host(mote_delivery_t *delivery)
 {
     mote_recipient_t *recipient = delivery->mail->recipients;
+    mote_writer_t out = mote_writer(delivery->room.data, delivery->room.capacity);
 
-    for (; (recipient = find(delivery, recipient, MOTE_PHASES_OPEN)) != NULL; recipient++) {
-        mote_writer_t out = mote_writer(recipient->host.data, recipient->host.capacity);
-
-        write_host(delivery, &out);
-        recipient->host.size = (uint16_t)(mote_writer_overflowed(&out) ? 0 : out.size);
+    write_host(delivery, &out);
+    for (; (recipient = find_open(delivery, recipient)) != NULL; recipient++) {
+        recipient->host.size = (uint16_t)(out.size <= recipient->host.capacity ? out.size : 0);
+        if (recipient->host.size > 0) {
+            memcpy(recipient->host.data, out.data, out.size);
+        }
         recipient->peer.family = 0;
         recipient->protection = MOTE_PROTECTION_NONE;
     }
-    tell(delivery, MOTE_EVENT_HOST, mote_buffer_span(&lead_of(delivery)->host));
+    tell(delivery, MOTE_EVENT_HOST, mote_span(out.data, out.size));
 }
 
 /* ---- start ----------------------------------------------------------------------------------------- */
@@ -1167,6 +1179,7 @@ static void reopen(mote_delivery_t *delivery)
 {
     mote_recipient_t *recipient = lead_of(delivery);
 
+    set(delivery, FLAG_WAS_NOTED);
     for (; (recipient = find(delivery, recipient, MOTE_PHASES(SETTLED))) != NULL; recipient++) {
         if (is_with_lead(delivery, recipient)) {
             recipient->phase = MOTE_PHASE_CHOSEN;
@@ -1177,14 +1190,14 @@ static void reopen(mote_delivery_t *delivery)
 /* Those without a verdict go on: to the next address, or, had the stream been kept, to a fresh one. */
 static void leave_session(mote_delivery_t *delivery)
 {
-    const mote_recipient_t *recipient = find(delivery, delivery->mail->recipients, MOTE_PHASES_OPEN); /* there is one */
+    const mote_recipient_t *recipient = find_open(delivery, delivery->mail->recipients);
 
     if (has(delivery, FLAG_IS_REUSED)) {
         begin_route(delivery);
         return;
     }
     set(delivery, FLAG_WAS_SOFT | FLAG_WAS_NOTED); /* the session wrote its report down */
-    tell(delivery, MOTE_EVENT_FAILED, mote_buffer_span(&recipient->text));
+    tell(delivery, MOTE_EVENT_FAILED, recipient != NULL ? mote_buffer_span(&recipient->text) : nothing);
     delivery->state = MOTE_DELIVERY_PICK;
 }
 

@@ -195,9 +195,11 @@ static mote_recipient_t *find_next(const mote_smtp_t *smtp)
     return mote_mail_find(smtp->mail, &smtp->mail->recipients[smtp->rcpt_said], MOTE_PHASES(CHOSEN));
 }
 
-/* Whom the reply at hand concerns first: its words are kept there while they come. NULL: nobody. */
+/* Whom the reply at hand concerns first: its words are kept there while they come. NULL: nobody. Who has a verdict, and is
+   asked for at all hosts, keeps the words that came with it. */
 static mote_recipient_t *find_hearer(const mote_smtp_t *smtp)
 {
+    mote_recipient_t *recipient;
     unsigned phases = 0;
 
     if (is_drained(smtp)) {
@@ -210,7 +212,8 @@ static mote_recipient_t *find_hearer(const mote_smtp_t *smtp)
     } else if (smtp->state <= MOTE_SMTP_AWAIT_FINAL) {
         phases = MOTE_PHASES(RECEIVED);
     }
-    return find(smtp, phases);
+    recipient = find(smtp, phases);
+    return recipient != NULL && recipient->verdict == MOTE_VERDICT_PENDING ? recipient : NULL;
 }
 
 static void fill_report(const mote_smtp_t *smtp, cause_t cause, mote_report_t *report)

@@ -85,19 +85,27 @@ static void show_progress(watch_t *watch, size_t size)
 static void note_verdict(watch_t *watch, mote_span_t address, uint32_t now_ms)
 {
     for (size_t i = 0; i < watch->mail->recipient_count; i++) {
-        if (watch->mail->recipients[i].address.data == address.data) {
+        bool is_first = watch->verdict_ms[i] == 0; /* check --all goes on asking, and the first verdict stands */
+
+        if (is_first && watch->mail->recipients[i].address.data == address.data) {
             watch->verdict_ms[i] = now_ms - watch->start_ms;
         }
     }
 }
 
-/* Why a host was left: its words, or the cause as it stands in the reports of those concerned. */
+/* Why a host was left: its words, or the cause as it stands in the reports of those concerned. These say nothing of it any
+   more where check --all goes on after a verdict. */
 static mote_span_t reason_of(const watch_t *watch, mote_span_t words)
 {
     const mote_recipient_t *recipient = mote_mail_find(watch->mail, watch->mail->recipients, MOTE_PHASES_OPEN);
 
     if (words.size > 0 || recipient == NULL) {
         return words;
+    }
+    if (recipient->verdict != MOTE_VERDICT_PENDING) {
+        return mote_span_text(watch->last_event == MOTE_EVENT_HOST         ? "no address that could be tried"
+                              : watch->last_event == MOTE_EVENT_CONNECTING ? "no connection"
+                                                                           : "no answer about the recipient");
     }
     return mote_span_text(mote_status_text((mote_status_t)recipient->report.status));
 }
@@ -168,6 +176,7 @@ static void tell(void *self, mote_event_t event, mote_span_t bytes, uint32_t now
         note_verdict(watch, bytes, now_ms);
         break;
     }
+    watch->last_event = event;
 }
 
 void watch_init(watch_t *watch, const mote_mail_t *mail, uint32_t *verdict_ms, uint32_t now_ms)

@@ -15,6 +15,7 @@ typedef struct watch {
     const mote_mail_t *mail;
     uint32_t *verdict_ms; /* one a recipient */
     uint32_t start_ms;
+    mote_event_t last_event;
     uint32_t step_ms;
     int32_t total_size;
     int32_t sent_size;

@@ -272,6 +272,26 @@ class ByName(Case):
                 result = self.run_program("send", *FROM, "ops@a.example", options=[*options, "allow_loopback=yes"])
                 self.assertEqual(result, (0, "ops@a.example: accepted by mx.example [127.0.0.1]: 250 2.0.0 queued\n", ""))
 
+    def test_check_all(self):
+        """The first verdict stands, and all that is said of it; what fails behind it is told as such."""
+        hosts = {"one": 1, "two": 2, "closed": 3}
+        zones = {("a.example", MX): [mx("a.example", 10, "one.example"), mx("a.example", 20, "two.example"),
+                                     mx("a.example", 30, "closed.example"), mx("a.example", 40, "gone.example")]}
+        for host, number in hosts.items():
+            zones[host + ".example", A] = [a(host + ".example", "127.0.0.%d" % number)]
+            zones[host + ".example", AAAA] = []
+        with serve() as one:
+            port = one.socket.getsockname()[1]
+            with Peer("127.0.0.2", port, plain_server({"RCPT": "550 5.1.1 nobody"})) as two, NameServer(zones) as names:
+                options = ["dns_server=127.0.0.1:%d" % names.port, "mx_port=%d" % port, "hello_name=pump.example.net",
+                           "allow_loopback=yes"]
+                result = self.run_program("check", "--all", "ops@a.example", options=options)
+        self.assertEqual((result.code, result.err, len(one.conversations), len(two.conversations)), (0, "", 1, 1), result.out)
+        self.assertEqual(result.out.splitlines()[-1], "ops@a.example: accepted by one.example [127.0.0.1]: 250 2.1.5 ok")
+        self.assertIn("RCPT TO:<ops@a.example>: 550 5.1.1 nobody\n", result.out)
+        self.assertEqual([line.split("given up: ")[1] for line in result.out.splitlines() if "given up" in line],
+                         ["no connection", "no address that could be tried"])
+
     def test_resolve(self):
         zones = {("a.example", MX): [mx("a.example", 20, "b.example"), mx("a.example", 10, "c.example"),
                                      mx("a.example", 30, "none.example")],

@@ -657,7 +657,26 @@ static void literal_by_tls(void **state)
     assert_int_equal(bench.recipients[0].protection, MOTE_PROTECTION_ENCRYPTED);
 }
 
-/* A probe of all hosts goes on after a verdict, to every address beyond the bounds of an attempt; the first verdict stands. */
+/* The hosts whose turn it was, and which were given up with which words. */
+typedef struct seen {
+    mote_observer_t observer;
+    char text[256];
+} seen_t;
+
+static void note_seen(void *self, mote_event_t event, mote_span_t bytes, uint32_t now_ms)
+{
+    seen_t *seen = self;
+    size_t size = strlen(seen->text);
+
+    (void)now_ms;
+    if (event == MOTE_EVENT_HOST || event == MOTE_EVENT_FAILED) {
+        (void)snprintf(seen->text + size, sizeof seen->text - size, "%s %.*s\n", event == MOTE_EVENT_HOST ? "host" : "failed",
+                       (int)bytes.size, (const char *)bytes.data);
+    }
+}
+
+/* A probe of all hosts goes on after a verdict, to every address beyond the bounds of an attempt; the first verdict stands,
+   and so does all that is reported with it. */
 static void probe_everywhere(void **state)
 {
     static const char zone[] = "a.example MX 10 x.a.example\na.example MX 20 y.a.example\na.example MX 30 z.a.example\n"
@@ -672,14 +691,24 @@ static void probe_everywhere(void **state)
         fake_server_t servers[] = { { .ip = "192.0.2.1", .connects = MOTE_ERR_REFUSED }, { .ip = "192.0.2.2", .rcpt = "550 5.1.1 nobody" },
                                     { .ip = "192.0.2.3" }, { .ip = "192.0.2.4", .greeting = "421 busy" } };
 
+        seen_t seen = { { note_seen, &seen }, "" };
+        const mote_recipient_t *asked = &bench.recipients[is_probe ? 1 : 0];
+
         set_up(zone, servers, COUNT_OF(servers), is_probe ? "ops@here.example ops@a.example dev@here.example" : "ops@a.example");
+        bench.settings.smtp.observer = &seen.observer;
         bench.settings.smtp.is_probe = is_probe;
         bench.settings.smtp.keeps_stream = is_probe; /* which a probe does not */
         bench.settings.tries_all_hosts = tries_all;
         assert_int_equal(start(), MOTE_OK);
         run();
         check_verdicts(is_probe ? "apa" : "p", "probe everywhere");
-        assert_int_equal(bench.recipients[is_probe ? 1 : 0].report.code, 550);
+        assert_int_equal(asked->report.code, 550);
+        assert_int_equal(asked->peer.bytes[3], 2);
+        assert_true(mote_span_equals(mote_buffer_span(&asked->host), TEXT("x.a.example")));
+        assert_true(mote_span_equals(mote_buffer_span(&asked->text), TEXT("nobody")));
+        assert_string_equal(seen.text, is_probe && tries_all ? "host x.a.example\nfailed \nhost y.a.example\nhost z.a.example\n"
+                                                               "failed \nhost gone.a.example\nfailed \n"
+                                                             : "host x.a.example\nfailed \n");
         assert_int_equal(servers[0].mails + servers[1].mails + servers[2].mails + servers[3].mails, 0);
         assert_memory_equal(bench.fake.connect_order, in_order, strlen(bench.fake.connect_order));
         assert_int_equal(servers[2].connections, is_probe && tries_all ? 1 : 0);
