@@ -259,11 +259,16 @@ static void write_seed(mote_writer_t *out, const mote_message_t *message)
 void mote_compose_write_id(mote_writer_t *out, const mote_message_t *message)
 {
     mote_span_t domain = message->id_domain;
+    bool is_valid = mote_domain_is_valid(domain);
     mote_address_t from;
 
-    if (domain.size == 0 && message->from.count > 0) {
-        (void)mote_address_parse(message->from.items[0].address, &from);
-        domain = from.domain;
+    if (domain.size == 0 && message->from.count > 0 &&
+        mote_address_parse(message->from.items[0].address, &from) == MOTE_OK) {
+        domain = from.domain; /* perhaps an address in brackets; a bare postmaster has none */
+        is_valid = domain.size > 0;
+    }
+    if (!is_valid) {
+        return; /* start has refused it; whoever calls this alone gets nothing, not another field */
     }
     mote_write_u8(out, '<');
     write_seed(out, message);

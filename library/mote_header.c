@@ -85,22 +85,32 @@ mote_status_t mote_header_check_field(const mote_field_t *field)
     return mote_header_check_text(field->value);
 }
 
-/* RFC 5322 3.6.4, without comments and quoted parts: <left@right>. */
+/* Printable ASCII without any of these, and not empty. */
+static bool is_plain(mote_span_t text, const char *specials)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] <= ' ' || text.data[i] > 126 || memchr(specials, text.data[i], strlen(specials)) != NULL) {
+            return false;
+        }
+    }
+    return text.size > 0;
+}
+
+/* RFC 5322 3.6.4, without comments and quoted parts: <left@right>, the right half perhaps an address in brackets. */
 static bool is_id(mote_span_t id)
 {
-    static const uint8_t specials[] = "<>()[]:;\\,\"";
-    size_t at_count = 0;
+    static const char specials[] = "<>()[]:;@\\,\"";
+    mote_span_t right = mote_span_slice(id, 1, id.size - 2);
+    mote_span_t left;
+    bool has_brackets;
 
     if (id.size < 5 || id.size > 250 || id.data[0] != '<' || id.data[id.size - 1] != '>') {
         return false;
     }
-    for (size_t i = 1; i < id.size - 1; i++) {
-        if (id.data[i] <= ' ' || id.data[i] > 126 || memchr(specials, id.data[i], sizeof specials - 1) != NULL) {
-            return false;
-        }
-        at_count += id.data[i] == '@' ? 1U : 0U;
-    }
-    return at_count == 1 && id.data[1] != '@' && id.data[id.size - 2] != '@';
+    mote_span_cut(&right, '@', &left);
+    has_brackets = right.size > 2 && right.data[0] == '[' && right.data[right.size - 1] == ']';
+    return is_plain(left, specials) &&
+           (has_brackets ? is_plain(mote_span_slice(right, 1, right.size - 2), "<>[]\\") : is_plain(right, specials));
 }
 
 mote_status_t mote_header_check_ids(mote_span_t ids)

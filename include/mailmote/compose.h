@@ -145,7 +145,8 @@ mote_status_t mote_compose_start(mote_compose_t *compose, const mote_message_t *
  */
 mote_status_t mote_compose_scan(mote_compose_t *compose);
 
-/** Writes the Message-ID, <…> included, to be remembered for a later in_reply_to. */
+/** Writes the Message-ID, <…> included, to be remembered for a later in_reply_to. Nothing where id_domain, or without
+ *  one the address of from, is none. */
 void mote_compose_write_id(mote_writer_t *out, const mote_message_t *message);
 
 MOTE_END_DECLS

@@ -782,6 +782,43 @@ static void whole_header(void **state)
     assert_non_null(strstr((char *)text, "example.net>\r\nCc: ops@example.net\r\nMessage-ID"));
 }
 
+/* Whoever writes the Message-ID alone, without start, gets one that a later in_reply_to may be, or nothing. */
+static void id_alone(void **state)
+{
+    static const struct {
+        const char *from;
+        const char *id_domain;
+        const char *id;
+    } rows[] = {
+        { "pump@example.net", "", "<" SEED "@example.net>" },
+        { "pump", "mail.example.net", "<" SEED "@mail.example.net>" },
+        { "pump@[192.0.2.1]", "", "<" SEED "@[192.0.2.1]>" },
+        { "pump@[IPv6:2001:db8::1]", "", "<" SEED "@[IPv6:2001:db8::1]>" },
+        { "", "", "" },
+        { "pump", "", "" },
+        { "postmaster", "", "" },
+        { "pump@example.net>\r\nBcc: x@example.net", "", "" },
+        { "pump@example.net", "example.net>\r\nBcc: <x@example.net", "" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i <= COUNT_OF(rows); i++) {
+        bool has_from = i < COUNT_OF(rows);
+        const mote_name_addr_t from = { mote_span(NULL, 0), mote_span_text(has_from ? rows[i].from : "") };
+        const char *id = has_from ? rows[i].id : "";
+        mote_message_t message = make_message(NULL, 0);
+        uint8_t text[128];
+        mote_writer_t out = mote_writer(text, sizeof text);
+
+        message.from.items = &from;
+        message.from.count = has_from ? 1 : 0;
+        message.id_domain = mote_span_text(has_from ? rows[i].id_domain : "");
+        mote_compose_write_id(&out, &message);
+        CHECK(mote_span_equals(mote_span(text, out.size), mote_span_text(id)), id);
+        CHECK(out.size == 0 || mote_header_check_ids(mote_span(text, out.size)) == MOTE_OK, id);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -789,6 +826,7 @@ int main(void)
         cmocka_unit_test(attachments),      cmocka_unit_test(hundred_megabytes), cmocka_unit_test(sources_at_fault),
         cmocka_unit_test(text_that_changes), cmocka_unit_test(refused_fields),   cmocka_unit_test(refused_order),
         cmocka_unit_test(whole_header),     cmocka_unit_test(odd_sources),       cmocka_unit_test(sizes_beyond),
+        cmocka_unit_test(id_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -225,6 +225,9 @@ static void refusals(void **state)
         { "CRLF", "<a@b>\r\n <c@d>", false }, { "a comma", "<a@b>, <c@d>", false }, { "nothing", "", false },
         { "nothing left", "<@abc>", false }, { "nothing right", "<abc@>", false }, { "quotes", "<\"a\"@b>", false },
         { "one that begins otherwise", "a@bcd>", false }, { "one that ends otherwise", "<a@bcd", false },
+        { "an address in brackets", "<a@[192.0.2.1]>", true }, { "brackets left", "<[a]@b>", false },
+        { "one bracket", "<a@[b>", false }, { "nothing in brackets", "<a@[]>", false }, { "two brackets", "<a@[b][c]>", false },
+        { "a colon", "<a@b:c>", false }, { "a bracket's end", "<a@b]>", false },
         { "a control", "<a\x01@b>", false }, { "not ASCII", "<\xC3\xA9@b>", false },
         { "longer than a line", "<" FIFTY FIFTY FIFTY FIFTY FIFTY "@b>", false },
     };
