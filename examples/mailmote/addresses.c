@@ -29,6 +29,9 @@ const char *address_fault(mote_span_t text, bool is_sender)
     if (at == text.size || text.data[0] == '<') {
         return at == text.size ? "there is no @domain" : "an address stands here without its angle brackets";
     }
+    if (mote_span_find(text, ',') < text.size) {
+        return "one address at a time, without commas (RFC 5321 4.1.2)";
+    }
     text = mote_span_slice(text, at + 1, text.size);
     return mote_domain_is_valid(text) || (text.size > 0 && text.data[0] == '[')
                ? "not an address as mail has them (RFC 5321 4.1.2)"

@@ -2,6 +2,7 @@
 #include "composed.h"
 
 #include "addresses.h"
+#include "message.h"
 #include "report.h"
 
 #include <errno.h>
@@ -171,6 +172,9 @@ static int set_thread(composed_t *composed, const char *thread)
         return say(EX_DATAERR, "--thread", thread, "too long");
     }
     composed->message.in_reply_to = mote_span_text(composed->thread);
+    if (mote_header_check_ids(composed->message.in_reply_to) != MOTE_OK) {
+        return say(EX_DATAERR, "--thread", thread, "not one word of ASCII, or a Message-ID");
+    }
     composed->message.references = composed->message.in_reply_to;
     return EX_OK;
 }
@@ -238,13 +242,24 @@ static mote_span_t find_type(composed_t *composed, const char *name)
     return mote_span(NULL, 0);
 }
 
+/* As compose wants it. */
+static bool is_content_id(mote_span_t name)
+{
+    for (size_t i = 0; i < name.size; i++) {
+        if (name.data[i] <= ' ' || name.data[i] > '~' || name.data[i] == '<' || name.data[i] == '>') {
+            return false;
+        }
+    }
+    return name.size <= 127;
+}
+
 static int add_file(composed_t *composed, uint8_t role, const char *path, int fd)
 {
     mote_part_t *part = &composed->parts[composed->message.part_count++];
     mote_posix_source_t *file = malloc(sizeof *file);
     const char *slash = strrchr(path, '/');
     const char *name = slash != NULL ? slash + 1 : path;
-    struct stat info;
+    struct stat info = { 0 };
 
     if (file == NULL) {
         return say(EX_OSERR, "composing", NULL, "out of memory");
@@ -257,13 +272,20 @@ static int add_file(composed_t *composed, uint8_t role, const char *path, int fd
         return say(EX_NOINPUT, "file", path, strerror(EISDIR));
     }
     if (mote_posix_source_open(file, fd) != MOTE_OK || file->size > UINT32_MAX) {
-        return say(EX_NOINPUT, "file", path, errno != 0 ? strerror(errno) : "too large");
+        return say(EX_NOINPUT, S_ISREG(info.st_mode) ? "file" : "file, or its copy in $TMPDIR (else /tmp),", path,
+                   errno != 0 ? strerror(errno) : "too large");
     }
     part->role = role;
     part->source = &file->source;
     part->source_size = (uint32_t)file->size;
     if (role >= MOTE_PART_INLINE) {
         part->name = mote_span_text(name);
+        if (mote_header_check_text(part->name) != MOTE_OK) {
+            return say(EX_DATAERR, "file", path, "its name holds a control character, or is not UTF-8");
+        }
+        if (role == MOTE_PART_INLINE && !is_content_id(part->name)) {
+            return say(EX_DATAERR, "--inline", path, "HTML cannot call it cid: by its name, which is to be ASCII without spaces or < >");
+        }
         part->type = find_type(composed, name);
         part->content_id = role == MOTE_PART_INLINE ? part->name : mote_span(NULL, 0);
     }
@@ -294,6 +316,7 @@ static int add_parts(composed_t *composed, const composed_options_t *options)
     composed->message.parts = composed->parts;
     read_type_table(composed);
     if (options->text != NULL && strcmp(options->text, "-") == 0) {
+        message_greet_terminal();
         code = add_file(composed, MOTE_PART_TEXT, "standard input", dup(STDIN_FILENO));
     } else if (options->text != NULL) {
         composed->parts[composed->message.part_count++].content = mote_span_text(options->text);
@@ -308,6 +331,27 @@ static int add_parts(composed_t *composed, const composed_options_t *options)
 }
 
 /* ---- the message --------------------------------------------------------------------------------------- */
+
+/* Names the further field that is refused, which compose does not. EX_OK: none of them. */
+static int explain_field(composed_t *composed)
+{
+    int code = EX_OK;
+
+    for (size_t i = 0; i < composed->message.field_count && code == EX_OK; i++) {
+        mote_message_t alone = composed->message;
+        mote_status_t status;
+
+        alone.fields = &composed->fields[i];
+        alone.field_count = 1;
+        status = mote_compose_start(&composed->compose, &alone, composed->room, sizeof composed->room);
+        if (status != MOTE_OK) {
+            code = say(EX_DATAERR, "--header", (const char *)composed->fields[i].name.data,
+                       status == MOTE_ERR_CONTENT ? "it holds a control character, or is not UTF-8"
+                                                  : "no name of a field, or that of one which is made here or by servers alone");
+        }
+    }
+    return code;
+}
 
 static int explain(const composed_t *composed, mote_status_t status)
 {
@@ -326,6 +370,8 @@ static int start(composed_t *composed)
 
     if (status == MOTE_OK) {
         status = mote_compose_scan(&composed->compose);
+    } else if (strcmp(composed->compose.fault, "a further field") == 0) {
+        return explain_field(composed);
     }
     return status == MOTE_OK ? EX_OK : explain(composed, status);
 }
@@ -378,11 +424,8 @@ int composed_print(mote_source_t *source)
     while (status == MOTE_OK) {
         status = source->next(source->self, &piece);
         if (status == MOTE_OK && fwrite(piece.data, 1, piece.size, stdout) != piece.size) {
-            return say(EX_IOERR, "writing the message", NULL, strerror(errno));
+            return say(EX_IOERR, "writing the result", NULL, strerror(errno));
         }
     }
-    if (status != MOTE_CLOSED || fflush(stdout) != 0) {
-        return say(EX_IOERR, "the message", NULL, status != MOTE_CLOSED ? "a file cannot be read, or changed" : strerror(errno));
-    }
-    return EX_OK;
+    return status == MOTE_CLOSED ? EX_OK : say(EX_IOERR, "the message", NULL, "a file cannot be read, or changed");
 }

@@ -110,6 +110,17 @@ static int add_domain(list_t *list, const char *value, const place_t *place)
     return set_domain(&list->items[list->count++], value, place);
 }
 
+/* RFC 6376 3.1: labels with dots between. Checked here, since dkim-key prints it. */
+static int set_selector(char **field, const char *value, const place_t *place)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    size_t size = strlen(value);
+    bool is_valid = size >= 1 && size <= 63 && strspn(value, allowed) == size && value[0] != '.' && value[size - 1] != '.' &&
+                    strstr(value, "..") == NULL;
+
+    return is_valid ? set_text(field, value) : complain(place, value, "is no selector: letters, digits, - and _, single dots within, 63 at most");
+}
+
 typedef struct word {
     const char *text;
     int value;
@@ -484,7 +495,7 @@ static int set_value(config_t *config, enum key key, const char *value, const pl
     case KEY_DKIM_DOMAIN:
         return set_domain(&config->dkim_domain, value, place);
     case KEY_DKIM_SELECTOR:
-        return set_text(&config->dkim_selector, value);
+        return set_selector(&config->dkim_selector, value, place);
     case KEY_DKIM_KEY_FILE:
         return set_text(&config->dkim_key_file, value);
     case KEY_COUNT:

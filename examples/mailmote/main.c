@@ -56,8 +56,9 @@ static const char usage[] =
     "      --header 'N: V'    a further field; may be repeated. 'Auto-Submitted: no' says that a person writes\n"
     "      --thread ID        all messages with this ID make one thread\n"
     "\n"
-    "Exit codes: 0 all accepted; 64 usage; 65 bad address or message; 67 no such user; 68 no such domain or host;\n"
-    "69 refused otherwise; 75 try again later; 77 held: wrong credentials or policy; 78 configuration.\n"
+    "Exit codes: 0 all accepted; 64 usage; 65 bad address or message; 66 no such file to attach; 67 no such user;\n"
+    "68 no such domain or host; 69 refused otherwise; 74 reading or writing failed; 75 try again later;\n"
+    "77 held: wrong credentials or policy; 78 configuration.\n"
     "The keys of the configuration: mailmote(1) and README.md.\n";
 
 /* A long option without a letter of its own. */
@@ -365,6 +366,7 @@ static int deliver(job_t *job, const arguments_t *arguments)
     watch_init(&job->watch, &job->mail, job->verdict_ms, mote_posix_now_ms());
     job->watch.shows_dialogue = arguments->is_verbose;
     job->watch.shows_steps = setup->settings.smtp.is_probe && !arguments->report.is_json;
+    job->watch.maildir = setup->settings.mailbox != NULL ? &setup->maildir : NULL;
     job->watch.total_size = job->mail.source->wire_size;
     job->watch.shows_progress = !arguments->is_verbose && !arguments->report.is_quiet &&
                                 job->watch.total_size > PROGRESS_BYTES && isatty(STDERR_FILENO) != 0;
@@ -380,9 +382,6 @@ static int deliver(job_t *job, const arguments_t *arguments)
     for (size_t i = 0; i < job->mail.recipient_count; i++) {
         report_recipient(&arguments->report, &job->mail.recipients[i], job->verdict_ms[i]);
     }
-    if (fflush(stdout) != 0) { /* the exit code is what is left to tell the verdicts, and a repeated mail is worse */
-        fprintf(stderr, "mailmote: writing the result: %s\n", strerror(errno));
-    }
     return report_exit_code(job->mail.recipients, job->mail.recipient_count);
 }
 
@@ -393,6 +392,7 @@ static int open_message(job_t *job, const arguments_t *arguments)
     message_options_t options = { arguments->reads_recipients, arguments->completes, { { NULL, 0 }, { NULL, 0 } } };
 
     options.from = composed_split(arguments->from != NULL ? arguments->from : job->config.from);
+    message_greet_terminal();
     job->message = malloc(sizeof *job->message);
     return job->message != NULL ? message_open(job->message, STDIN_FILENO, &options) : out_of_memory();
 }
@@ -573,6 +573,18 @@ static bool hold_standard_streams(void)
     return true;
 }
 
+/* Whether what was printed is where it should be. Of a mail the exit code is what is left to tell its verdicts, and a
+   repeated mail is worse. */
+static int end_output(bool is_mail, int code)
+{
+    errno = 0;
+    if ((fflush(stdout) == 0 && ferror(stdout) == 0) || code == EX_IOERR) { /* which has been told */
+        return code;
+    }
+    fprintf(stderr, "mailmote: writing the result: %s\n", strerror(errno != 0 ? errno : EIO));
+    return is_mail ? code : EX_IOERR;
+}
+
 int main(int argc, char **argv)
 {
     command_t command;
@@ -591,11 +603,11 @@ int main(int argc, char **argv)
                "without TLS",
 #endif
                idn_version());
-        return EX_OK;
+        return end_output(false, EX_OK);
     }
     if (argc > 1 && strcmp(argv[1], "--help") == 0) {
         fputs(usage, stdout);
-        return EX_OK;
+        return end_output(false, EX_OK);
     }
     if (argc < 2) {
         fputs(usage, stderr);
@@ -608,7 +620,7 @@ int main(int argc, char **argv)
     }
     if (code == EX_OK && arguments.wants_help) {
         fputs(usage, stdout);
-        return EX_OK;
+        return end_output(false, EX_OK);
     }
     if (code == EX_OK) {
         code = check_options(command, &arguments);
@@ -627,7 +639,7 @@ int main(int argc, char **argv)
         free_arguments(&arguments);
         return out_of_memory();
     }
-    code = run(command, job, &arguments);
+    code = end_output(command == COMMAND_SEND, run(command, job, &arguments));
     free_job(job);
     free_arguments(&arguments);
     return code;

@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 enum { HEADER_BYTES = 1 << 20, ADDED_BYTES = 2048 };
 
@@ -17,6 +19,21 @@ static int complain(void)
 {
     fprintf(stderr, "mailmote: reading the message: %s\n",
             errno != 0 ? strerror(errno) : "it is shorter than it was a moment ago");
+    return EX_IOERR;
+}
+
+/* What is no file is copied into one, and errno may be of either. */
+static int complain_of_opening(int fd)
+{
+    int error = errno;
+    struct stat info;
+    bool is_copied = fstat(fd, &info) == 0 && !S_ISREG(info.st_mode) && error != EISDIR && error != EBADF;
+
+    errno = error;
+    if (!is_copied) {
+        return complain();
+    }
+    fprintf(stderr, "mailmote: reading the message, or keeping a copy of it in $TMPDIR (else /tmp): %s\n", strerror(error));
     return EX_IOERR;
 }
 
@@ -455,6 +472,13 @@ static int edit(message_t *message, const message_options_t *options, const unsi
     return scan(&message->edited);
 }
 
+void message_greet_terminal(void)
+{
+    if (isatty(STDIN_FILENO) != 0 && isatty(STDERR_FILENO) != 0) {
+        fprintf(stderr, "mailmote: reading from this terminal, until a line that is Ctrl-D alone\n");
+    }
+}
+
 int message_open(message_t *message, int fd, const message_options_t *options)
 {
     unsigned lines[KNOWN_COUNT + 1] = { 0 };
@@ -463,7 +487,7 @@ int message_open(message_t *message, int fd, const message_options_t *options)
     memset(message, 0, sizeof *message);
     message->source = &message->file.source;
     errno = 0;
-    code = mote_posix_source_open(&message->file, fd) == MOTE_OK ? EX_OK : complain();
+    code = mote_posix_source_open(&message->file, fd) == MOTE_OK ? EX_OK : complain_of_opening(fd);
     if (code == EX_OK) {
         code = scan(&message->file.source);
     }

@@ -31,6 +31,9 @@ typedef struct message_options {
     mote_name_addr_t from;
 } message_options_t;
 
+/* Whoever sits before a terminal as standard input is told that something is waited for. */
+void message_greet_terminal(void);
+
 /* Opens, scans and prepares the message. Says on stderr what is wrong. Returns EX_OK or the exit code. */
 int message_open(message_t *message, int fd, const message_options_t *options);
 void message_close(message_t *message);

@@ -33,7 +33,7 @@ static int say(const char *name, mote_status_t status)
     return status == MOTE_ERR_NO_NAME || status == MOTE_ERR_NO_DATA || status == MOTE_ERR_NULL_MX ||
                    status == MOTE_ERR_OURSELVES
                ? EX_NOHOST
-               : status == MOTE_ERR_ADDRESS ? EX_DATAERR : EX_TEMPFAIL;
+               : EX_TEMPFAIL;
 }
 
 /* Prints a host and its addresses. Returns the worst status of the two questions. */
@@ -104,6 +104,12 @@ int resolve(setup_t *setup, const char *domain)
     mote_status_t host_status = MOTE_OK;
     unsigned host_count = 0;
 
+    if (!mote_domain_is_valid(mote_span_text(domain))) {
+        fprintf(stderr, "mailmote: resolve: '");
+        report_clean(stderr, mote_span_text(domain));
+        fprintf(stderr, "': no full domain name, as example.net\n");
+        return EX_DATAERR;
+    }
     if (mote_posix_random(NULL, (uint8_t *)&seed, sizeof seed) != MOTE_OK) {
         return say(domain, MOTE_ERR_RANDOM);
     }

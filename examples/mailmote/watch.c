@@ -82,6 +82,24 @@ static void show_progress(watch_t *watch, size_t size)
     }
 }
 
+/* Where no server spoke: what the status leaves out goes where its words would stand. */
+static void add_words(const watch_t *watch, mote_recipient_t *recipient)
+{
+    const mote_report_t *report = &recipient->report;
+    mote_writer_t out = mote_buffer_writer(&recipient->text);
+
+    if (recipient->text.size > 0) {
+        return;
+    }
+    if (report->stage == MOTE_STAGE_ROUTE && report->status == MOTE_ERR_ADDRESS) {
+        mote_write_text(&out, "without a relay mail goes to domains only");
+    } else if (report->stage == MOTE_STAGE_MAILBOX && report->status != MOTE_ERR_NO_MAILBOX && watch->maildir != NULL &&
+               mote_maildir_errno(watch->maildir) != 0) {
+        mote_write_text(&out, strerror(mote_maildir_errno(watch->maildir)));
+    }
+    recipient->text.size = (uint16_t)mote_writer_stored(&out);
+}
+
 static void note_verdict(watch_t *watch, mote_span_t address, uint32_t now_ms)
 {
     for (size_t i = 0; i < watch->mail->recipient_count; i++) {
@@ -89,6 +107,7 @@ static void note_verdict(watch_t *watch, mote_span_t address, uint32_t now_ms)
 
         if (is_first && watch->mail->recipients[i].address.data == address.data) {
             watch->verdict_ms[i] = now_ms - watch->start_ms;
+            add_words(watch, &watch->mail->recipients[i]);
         }
     }
 }

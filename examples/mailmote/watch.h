@@ -4,6 +4,7 @@
 
 #include <mailmote/mail.h>
 #include <mailmote/observer.h>
+#include <mailmote/posix_maildir.h>
 
 enum { WATCH_LINE_BYTES = 600, WATCH_STEP_COUNT = 16, WATCH_STEP_BYTES = 80 };
 
@@ -13,10 +14,10 @@ typedef struct watch {
     bool shows_steps;         /* on stdout */
     bool shows_progress;      /* on stderr */
     const mote_mail_t *mail;
-    uint32_t *verdict_ms; /* one a recipient */
+    const mote_maildir_t *maildir; /* or NULL */
+    uint32_t *verdict_ms;          /* one a recipient */
     uint32_t start_ms;
     mote_event_t last_event;
-    uint32_t step_ms;
     int32_t total_size;
     int32_t sent_size;
     int percent;

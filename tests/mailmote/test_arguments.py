@@ -1,7 +1,9 @@
 """What may be said on the command line, and what is wrong with it: exit codes 64 and 65."""
 import os
+import pty
+import subprocess
 
-from program import Case
+from program import PROGRAM, Case
 
 SENDER = ("-f", "pump@example.net")
 NOWHERE = ["relay=127.0.0.1:1", "relay_tls=none"]  # nothing listens there
@@ -90,16 +92,54 @@ class Addresses(Case):
         self.assert_refused(self.run_program("check", "-f", "pump", "ops@example.net", options=NOWHERE), 65, "'pump'")
 
     def test_resolve(self):
-        self.assert_refused(self.run_program("resolve", "no domain", options=["dns_server=127.0.0.1:1"]), 65, "no domain")
+        """Nothing is asked for that mail could not have: no search list, no address, no dot at the end."""
+        for domain in ("no domain", "localhost", "example.net.", "[192.0.2.1]", "192.0.2.1", "", "."):
+            with self.subTest(domain=domain):
+                self.assert_refused(self.run_program("resolve", domain, options=["dns_server=127.0.0.1:1"]), 65,
+                                    "'%s': no full domain name" % domain)
 
     def test_before_the_message_is_read(self):
         ours, theirs = os.pipe()
         with open(ours, "rb") as silent, open(theirs, "wb"):
             self.assert_refused(self.run_program("send", *SENDER, "ops", stdin=silent, options=NOWHERE), 65, "'ops'")
 
+    def test_lists(self):
+        for words in (("send",), ("send", "--text", "x"), ("compose", "--text", "x", "c@example.net", "--cc")):
+            with self.subTest(words=words):
+                self.assert_refused(self.run_program(words[0], *SENDER, *words[1:], "a@example.net, b@example.net", options=NOWHERE), 65,
+                                    "'a@example.net, b@example.net': one address at a time")
+
     def test_terminal_is_not_steered(self):  # SEC-7
         result = self.run_program("send", *SENDER, "\x1b[31m\n@example.net", options=NOWHERE)
         self.assert_refused(result, 65, "?[31m?@example.net")
+
+
+class Composing(Case):
+    """What cannot be in a message is called by the name under which it was given."""
+
+    def test_refused(self):
+        spaced, empty = self.write("a plan.png", "x"), self.write("plan.png", "x")
+        with open(os.fsencode(self.folder) + b"/\xff.txt", "w", encoding="ascii"):
+            pass
+        for words, code, said in (
+                (("--header", "Subject: x"), 65, "--header 'Subject: x': no name of a field, or that of one which is made here"),
+                (("--header", "X-A: b", "--header", "X B: c"), 65, "--header 'X B: c': no name"),
+                (("--header", "X-A: b", "--header", "X-B: c\nd"), 65, "--header 'X-B: c?d': it holds a control character"),
+                (("--header", "X-A"), 64, "--header 'X-A': it is not 'Name: value'"),
+                (("--thread", "pump 7"), 65, "--thread 'pump 7': not one word"), (("--thread", ""), 65, "--thread ''"),
+                (("--thread", "\u00fc"), 65, "--thread '??'"), (("--thread", "x" * 400), 65, "too long"),
+                (("--inline", empty, "--inline", spaced), 65, "a plan.png': HTML cannot call it"),
+                (("--attach", empty, "--attach", os.fsencode(self.folder) + b"/\xff.txt"), 65, "?.txt': its name holds"),
+                (("--attach", str(self.folder)), 66, "Is a directory"), (("--attach", "/nonexistent"), 66, "No such file"),
+                (("--subject", "a\nb"), 65, "Subject: it holds a control character")):
+            with self.subTest(words=words):
+                self.assert_refused(self.run_program("compose", *SENDER, "--text", "x", *words, "ops@example.net"), code, said)
+        self.assertEqual(self.run_program("compose", *SENDER, "--text", "x", "--attach", spaced, "ops@example.net").code, 0)
+
+    def test_thread_of_a_sender_at_an_address(self):
+        result = self.run_program("compose", "-f", "pump@[192.0.2.1]", "--text", "x", "--thread", "7", "ops@example.net")
+        self.assertEqual((result.code, result.err), (0, ""))
+        self.assertIn("\nIn-Reply-To: <7@[192.0.2.1]>", result.out)
 
 
 class Messages(Case):
@@ -125,3 +165,21 @@ class Messages(Case):
         self.addCleanup(os.close, folder)
         result = self.run_program("send", *SENDER, "ops@example.net", stdin=folder, options=NOWHERE)
         self.assert_refused(result, 74, "reading the message: Is a directory")
+
+    def test_no_room_for_a_copy(self):
+        """What is no file is kept in one: the words say where."""
+        for words in ((), ("--text", "-")):
+            result = self.run_program("send", *SENDER, *words, "ops@example.net", options=NOWHERE, env={"TMPDIR": "/nonexistent"})
+            self.assert_refused(result, 66 if words else 74, "copy", "$TMPDIR (else /tmp)", "No such file")
+
+    def test_from_a_terminal(self):
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen([PROGRAM, "send", "-C", "/dev/null", *SENDER, "ops@example.net", "-o", "relay=127.0.0.1:1", "-o",
+                                    "relay_tls=none"], stdin=theirs, stderr=theirs, stdout=subprocess.PIPE)
+        os.close(theirs)
+        said = os.read(ours, 1000)
+        os.write(ours, b"Subject: x\n\nx\n\x04")
+        out = process.communicate(timeout=30)[0]
+        os.close(ours)
+        self.assertIn(b"reading from this terminal, until a line that is Ctrl-D alone", said)
+        self.assertEqual((process.returncode, b"connection refused" in out), (75, True))

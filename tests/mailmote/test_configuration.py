@@ -68,7 +68,8 @@ class Values(Case):
            "maildir": ["", "relative/%u", "/var/mail/%x", "/var/mail/%"], "mx_port": ["0", "-1", "x", "65536", "25x"],
            "mx_tls": ["starttls", "verified"], "own_name": ["x", ""], "own_address": ["pump.example.net", ""],
            "refuse_private": ["on"], "ca_file": ["", "/nonexistent"], "allow_loopback": [""], "connect_timeout": ["0", "-5", "1.5"],
-           "command_timeout": ["x", "65536"], "total_timeout": ["", "1h"]}
+           "command_timeout": ["x", "65536"], "total_timeout": ["", "1h"],
+           "dkim_domain": ["", "localhost"], "dkim_selector": ["", "a b", "a\x1b[31m", ".", "a..b", "a.", "s" * 64, "s\u00fc"]}
 
     def test_every_key_refuses_what_it_cannot_be(self):
         for key, values in self.BAD.items():

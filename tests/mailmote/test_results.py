@@ -109,6 +109,25 @@ class Lines(Case):
                 self.assertIn(b"writing the result", done.stderr)
             os.close(target)
 
+    def test_nothing_sent_and_the_result_cannot_be_written(self):
+        """Then the result is all there was to do: 74."""
+        key = self.write("key", "")
+        os.unlink(key)
+        with serve() as peer, NameServer({("d.example", MX): [mx("d.example", 1, "x.example")],
+                                          ("x.example", A): [a("x.example", "192.0.2.5")], ("x.example", AAAA): []}) as names, open("/dev/full", "wb") as full:
+            for words in (("check", "ops@example.net"), ("check", "--json", "ops@example.net"), ("resolve", "d.example"),
+                          ("compose", *FROM, "--text", "x", "ops@example.net"), ("compose", *FROM, "--text", "x" * 20000, "ops@example.net"),
+                          ("dkim-key",), ("--version",), ("--help",)):
+                options = [*self.relay(peer), "dns_server=127.0.0.1:%d" % names.port, "dkim_domain=example.net", "dkim_selector=s",
+                           "dkim_key_file=" + key] if words[0][0] != "-" else []
+                with self.subTest(words=words[:3]):
+                    if "compose" in words:
+                        options = options[:3]
+                    done = subprocess.run([PROGRAM, *words, *(w for o in options for w in ("-o", o))], stdout=full,
+                                          stderr=subprocess.PIPE, timeout=60, env={"HOME": str(self.folder)})
+                    if b"without mbedTLS" not in done.stderr:
+                        self.assertEqual((done.returncode, done.stderr), (74, b"mailmote: writing the result: No space left on device\n"))
+
     def test_message_that_is_shorter_than_it_was(self):  # SMTP-56
         path = self.write("message", b"Subject: x\n\n" + b"a line of the message\n" * 100000)
 
@@ -137,6 +156,36 @@ class Lines(Case):
         for heard in peer.conversations[0].lines:
             self.assertNotIn(b"\n", heard)
             self.assertNotIn(b"\r", heard)
+
+
+class Reasons(Case):
+    """What no server said stands where its words would."""
+
+    def test_maildir(self):
+        for name in ("ops", "file"):
+            (self.folder / "box" / name).mkdir(parents=True)
+        self.write("box/file/tmp", "x")
+        for user, pattern, code, said in (("ops", "box/%u", 0, "accepted by the mailbox here"),
+                                          ("nobody", "box/%u", 67, "permanent, mailbox: no such user (5.1.1)"),
+                                          ("ops", "gone/%u", 75, "writing the mailbox failed: No such file or directory (4.3.0)"),
+                                          ("file", "box/%u", 75, "writing the mailbox failed: Not a directory (4.3.0)")):
+            with self.subTest(user=user, pattern=pattern):
+                result = self.run_program("send", *FROM, user + "@here.example", options=[
+                    "local_domain=here.example", "maildir=%s/%s" % (self.folder, pattern)])
+                self.assertEqual((result.code, result.err), (code, ""))
+                self.assertIn(said, result.out)
+        result = self.run_program("send", "--json", *FROM, "ops@here.example", "file@here.example", "nobody@here.example", options=[
+            "local_domain=here.example", "maildir=%s/box/%%u" % self.folder])
+        self.assertEqual([json.loads(line)["text"] for line in result.out.splitlines()], ["", "Not a directory", ""])
+
+    def test_no_domain_to_go_to(self):
+        for address in ("ops@[192.0.2.1]", "postmaster"):
+            with self.subTest(address=address):
+                result = self.run_program("send", *FROM, address, options=["dns_server=127.0.0.1:1"])
+                self.assertEqual((result.code, result.out), (69, "%s: permanent, route: not a valid address: "
+                                                                 "without a relay mail goes to domains only (5.1.2)\n" % address))
+                with serve() as peer:
+                    self.assertEqual(self.run_program("send", *FROM, address, options=self.relay(peer)).code, 0)
 
 
 class ExitCodes(Case):
