@@ -26,7 +26,7 @@ typedef struct mote_span {
 
 static inline mote_span_t mote_span(const void *data, size_t size)
 {
-    mote_span_t span = { data, size };
+    mote_span_t span = { (const uint8_t *)data, size }; /* for C++ */
 
     return span;
 }

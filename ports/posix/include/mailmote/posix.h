@@ -24,7 +24,7 @@ enum {
     MOTE_POSIX_SERVER_COUNT = MOTE_RESOLVER_SERVER_COUNT
 };
 
-/** The port's memory for one delivery: zero it, or call mote_posix_init. */
+/** The port's memory for one delivery. mote_posix_init first: zeroed it would close descriptor 0. */
 typedef struct mote_posix {
     int stream_fd; /* private; -1: none */
     int slot_fds[2][2];
