@@ -91,7 +91,7 @@ MOTE_STATIC_ASSERT(MOTE_FEATURE_IPV4 || MOTE_FEATURE_IPV6, at_least_one_address_
 #define MOTE_FEATURE_AUTH 1
 #endif
 
-/** Local domains: the mailbox table of port.h. */
+/** Local domains: the table of mailbox.h. */
 #ifndef MOTE_FEATURE_LOCAL
 #define MOTE_FEATURE_LOCAL 1
 #endif

@@ -36,7 +36,7 @@ typedef struct mote_timeouts {
     uint16_t final_s;    /**< 600: the end of data (4.5.3.2.6). Shortening it doubles mails (RFC 1047) */
     uint16_t reset_s;    /**< 20: RSET */
     uint16_t quit_s;     /**< 5: the reply to QUIT; it changes nothing */
-    uint16_t total_s;    /**< whole delivery; default 3600 and 60 for each 100 kB and each recipient */
+    uint16_t total_s;    /**< whole delivery; default 3600 and 60 for each recipient and each 64 KiB */
 } mote_timeouts_t;
 
 /** What holds for every session. Borrowed. */
