@@ -26,8 +26,8 @@ const char *address_fault(mote_span_t text, bool is_sender)
     if (text.size == 0 || status == MOTE_ERR_SPACE) {
         return text.size == 0 ? "an empty address" : "too long (RFC 5321 4.5.3.1)";
     }
-    if (at == text.size || text.data[0] == '<') {
-        return at == text.size ? "there is no @domain" : "an address stands here without its angle brackets";
+    if (at == text.size || text.data[text.size - 1] == '>') {
+        return at == text.size ? "there is no @domain" : "an address stands here alone, without a name or angle brackets";
     }
     if (mote_span_find(text, ',') < text.size) {
         return "one address at a time, without commas (RFC 5321 4.1.2)";

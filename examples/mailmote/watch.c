@@ -93,6 +93,8 @@ static void add_words(const watch_t *watch, mote_recipient_t *recipient)
     }
     if (report->stage == MOTE_STAGE_ROUTE && report->status == MOTE_ERR_ADDRESS) {
         mote_write_text(&out, "without a relay mail goes to domains only");
+    } else if (report->stage == MOTE_STAGE_AUTH && report->status == MOTE_ERR_AUTH && report->code == 0) {
+        mote_write_text(&out, "the server offers no AUTH here that relay_auth allows");
     } else if (report->stage == MOTE_STAGE_MAILBOX && report->status != MOTE_ERR_NO_MAILBOX && watch->maildir != NULL &&
                mote_maildir_errno(watch->maildir) != 0) {
         mote_write_text(&out, strerror(mote_maildir_errno(watch->maildir)));

@@ -64,7 +64,7 @@ class Addresses(Case):
     """Refused before a connection is made, and before the message is read."""
 
     WRONG = [("ops", "no @"), ("ops@", "full domain name"), ("ops@localhost", "full domain name"), ("@example.net", "not"),
-             ("ops@example.net.", "full domain name"), ("<ops@example.net>", "angle brackets"),
+             ("ops@example.net.", "full domain name"), ("<ops@example.net>", "angle brackets"), ("Operations <ops@example.net>", "without a name"),
              ("ops@example.net\r\nRCPT TO:<x@example.net>", "control character"), ("o ps@example.net", "not"), ("", "empty"),
              ("\u00fc@example.net", "SMTPUTF8"), ("\u00fc@b\u00fccher.example", "SMTPUTF8"), ("x" * 65 + "@example.net", "too long"),
              ("ops@[192.0.2.999]", "[192.0.2.999]"), ("ops@" + "a." * 130 + "net", "too long")]

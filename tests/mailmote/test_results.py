@@ -178,6 +178,15 @@ class Reasons(Case):
             "local_domain=here.example", "maildir=%s/box/%%u" % self.folder])
         self.assertEqual([json.loads(line)["text"] for line in result.out.splitlines()], ["", "Not a directory", ""])
 
+    def test_no_auth_to_be_had(self):
+        more = ["relay_user=pump", "relay_password_file=" + self.write("password", SECRET + "\n"), "allow_plaintext_auth=yes"]
+        for extensions, options, said in (((), [], True), (["AUTH CRAM-MD5"], [], True), (["AUTH PLAIN"], ["relay_auth=login"], True),
+                                          (["AUTH LOGIN PLAIN"], [], False)):
+            with self.subTest(extensions=extensions), serve({"AUTH": "535 5.7.8 wrong"}, extensions=extensions) as peer:
+                result = self.run_program("send", *FROM, "ops@example.net", options=self.relay(peer, *more, *options))
+                self.assertEqual((result.code, result.err), (77, ""))
+                self.assertEqual("authentication failed: the server offers no AUTH here that relay_auth allows (4.7.0)" in result.out, said)
+
     def test_no_domain_to_go_to(self):
         for address in ("ops@[192.0.2.1]", "postmaster"):
             with self.subTest(address=address):
