@@ -22,9 +22,13 @@ static bool is_sayable(mote_span_t secret)
            mote_span_find(secret, '\n') == secret.size;
 }
 
+/* RFC 4954 4: an answer's line has at most 12288 octets, four for each three of these. */
+enum { ANSWER_BYTES = (12288 - 2) / 4 * 3 };
+
 bool mote_auth_is_usable(const mote_credentials_t *credentials)
 {
-    return credentials->user.size > 0 && is_sayable(credentials->user) && is_sayable(credentials->password);
+    return credentials->user.size > 0 && credentials->user.size < ANSWER_BYTES &&
+           credentials->password.size < ANSWER_BYTES - 1 - credentials->user.size && is_sayable(credentials->user) && is_sayable(credentials->password);
 }
 
 unsigned mote_auth_step_count(uint8_t mechanism)

@@ -15,7 +15,7 @@ uint8_t mote_auth_mechanism(mote_span_t name);
 /** Its name on the wire. */
 mote_span_t mote_auth_name(uint8_t mechanism);
 
-/** User and password can travel: neither empty user, nor NUL, CR or LF in them. */
+/** User and password can travel: neither empty user, nor NUL, CR or LF in them, nor some 9000 octets (RFC 4954 4). */
 bool mote_auth_is_usable(const mote_credentials_t *credentials);
 
 /** Writes the answer to step number step (0: the initial response, or the answer to the first 334) in base64, without CRLF. PLAIN has step 0; LOGIN 0 the user name, 1 the password. */

@@ -23,7 +23,7 @@ typedef enum mote_tls_mode {
 /** SASL mechanisms, as bits of a set. */
 enum { MOTE_AUTH_PLAIN = 1, MOTE_AUTH_LOGIN = 2 };
 
-/** A user name and a password: any octets but NUL, CR and LF. Borrowed until the session has ended. */
+/** A user name and a password: any octets but NUL, CR and LF, 9000 in all. Borrowed until the session has ended. */
 typedef struct mote_credentials {
     mote_span_t user;
     mote_span_t password;

@@ -44,6 +44,32 @@ static void usable(void **state)
     }
 }
 
+/* RFC 4954 4: the longest answer fits its line; what is longer is not begun. */
+static void the_longest(void **state)
+{
+    static uint8_t secret[70000];
+    mote_credentials_t credentials = { TEXT("joe"), mote_span(secret, 0) };
+    size_t longest = 0;
+
+    (void)state;
+    memset(secret, 'x', sizeof secret);
+    for (size_t i = 0; i < sizeof secret; i++) {
+        mote_writer_t out = mote_writer(NULL, 0);
+
+        credentials.password.size = i;
+        if (mote_auth_is_usable(&credentials)) {
+            longest = i;
+            mote_auth_write_answer(&out, MOTE_AUTH_PLAIN, 0, &credentials);
+            assert_true(out.size + 2 <= 12288);
+        }
+    }
+    assert_in_range(longest, 9000, 9300);
+    credentials.user = mote_span(secret, sizeof secret);
+    assert_false(mote_auth_is_usable(&credentials));
+    credentials.password.size = 0;
+    assert_false(mote_auth_is_usable(&credentials));
+}
+
 /* AUTH-4, AUTH-17: the answers, whole and through any window. */
 static void answers(void **state)
 {
@@ -94,7 +120,7 @@ static void long_parts(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(mechanisms), cmocka_unit_test(usable), cmocka_unit_test(answers),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(mechanisms), cmocka_unit_test(usable), cmocka_unit_test(the_longest), cmocka_unit_test(answers),
                                         cmocka_unit_test(long_parts) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
