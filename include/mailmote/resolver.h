@@ -129,7 +129,7 @@ mote_resolver_want_t mote_resolver_output(mote_resolver_t *resolver, unsigned sl
 
 /**
  * Whether the question is new and nobody has been asked it: then the slot's socket must be a new one as well, from
- * another port (RFC 5452 9.2). So it is at the start, and when an alias led to another name.
+ * another port (RFC 5452 9.2). So it is at the start, when an alias led to another name, and without 0x20.
  */
 bool mote_resolver_is_new(const mote_resolver_t *resolver, unsigned slot);
 
