@@ -49,6 +49,7 @@ typedef struct mote_settings {
 
 /** Where a delivery stands: what it waits for. */
 typedef enum mote_delivery_state {
+    MOTE_DELIVERY_ENDED, /* also what was never started, and is all zero */
     MOTE_DELIVERY_CHOOSE, /* private: whose turn is next */
     MOTE_DELIVERY_AWAIT_MX,
     MOTE_DELIVERY_AWAIT_HOST,
@@ -56,8 +57,7 @@ typedef enum mote_delivery_state {
     MOTE_DELIVERY_AWAIT_CONNECT,
     MOTE_DELIVERY_AWAIT_SECURE, /* implicit TLS */
     MOTE_DELIVERY_AWAIT_SESSION,
-    MOTE_DELIVERY_AWAIT_MAILBOX,
-    MOTE_DELIVERY_ENDED
+    MOTE_DELIVERY_AWAIT_MAILBOX
 } mote_delivery_state_t;
 
 /* private: filling a mailbox, while there is no session */

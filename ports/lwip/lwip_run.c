@@ -108,6 +108,7 @@ void mote_lwip_run_init(mote_lwip_run_t *run, mote_random_t random)
 mote_status_t mote_lwip_start(mote_lwip_run_t *run, const mote_settings_t *settings, const mote_dns_settings_t *dns,
                               mote_mail_t *mail)
 {
+    MOTE_ASSERT(!run->is_running);
     return begin(run, mote_delivery_start(&run->delivery, settings, dns, mail, run->port, run->self, run->room, sys_now()));
 }
 

@@ -450,6 +450,10 @@ int net_set_up(void **state)
     IP6_ADDR(&address6, PP_HTONL(0x20010db8), 0, 0, PP_HTONL(1));
     (void)netif_add_ip6_address(&wire, &address6, &index);
     netif_ip6_addr_set_state(&wire, index, IP6_ADDR_PREFERRED);
+    IP6_ADDR(&address6, PP_HTONL(0xfe800000), 0, 0, PP_HTONL(1));
+    ip6_addr_assign_zone(&address6, IP6_UNICAST, &wire);
+    netif_ip6_addr_set_parts(&wire, 0, address6.addr[0], address6.addr[1], address6.addr[2], address6.addr[3]);
+    netif_ip6_addr_set_state(&wire, 0, IP6_ADDR_PREFERRED);
     netif_set_default(&wire);
     netif_set_up(&wire);
     netif_set_link_up(&wire);
@@ -496,6 +500,11 @@ void net_set_link(bool is_up)
     } else {
         netif_set_link_down(&wire);
     }
+}
+
+unsigned net_scope(void)
+{
+    return netif_get_index(&wire);
 }
 
 void net_set_address(unsigned last)

@@ -46,6 +46,8 @@ void net_set_clock(uint32_t now_ms);
 void net_drain(void);
 /* The device's link goes, or comes back. */
 void net_set_link(bool is_up);
+/* Which interface it is, to those with several; its link-local address is fe80::1. */
+unsigned net_scope(void);
 /* As DHCP does: the address becomes 192.0.2.last (1 as a rule), or none: 0. */
 void net_set_address(unsigned last);
 

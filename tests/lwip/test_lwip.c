@@ -357,6 +357,25 @@ static void borrowed_bytes(void **state) /* PORT-8 */
     net_drain();
 }
 
+/* A name server with a link-local address, as a router announces itself: with the interface named or not. */
+static void a_link_local_name_server(void **state) /* PORT-11 */
+{
+    static job_t job;
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        net_reset();
+        prepare(&job, &by_mx, small);
+        job.settings.allows_loopback = true;
+        job.name_server.scope = (uint8_t)(i * net_scope());
+        (void)mote_ip_parse(mote_span_text("fe80::1"), &job.name_server.ip);
+        assert_int_equal(start(&job), MOTE_OK);
+        run_to_end(&job);
+        assert_int_equal(verdict_of(&job), MOTE_VERDICT_ACCEPTED);
+        net_drain();
+    }
+}
+
 /* A FIN that nobody acknowledges keeps its pcb for up to an hour. Such a one gives way to the next connection. */
 static void a_closed_stream_gives_way(void **state)
 {
@@ -510,12 +529,15 @@ static bool begin_and_step(job_t *job, unsigned steps)
     return job->ends == 0;
 }
 
-static void stopped(void **state)
+static void stopped(void **state) /* PORT-13 */
 {
     static job_t job;
     unsigned steps;
 
     (void)state;
+    prepare(&job, &by_mx, small);
+    mote_lwip_stop(&job.run); /* was never started: harmless */
+    assert_true(mote_delivery_has_ended(&job.run.delivery));
     for (steps = 0;; steps++) {
         if (!begin_and_step(&job, steps)) {
             break;
@@ -843,7 +865,7 @@ int main(void)
         TEST(ways),      TEST(bad_links), TEST(a_small_window), TEST(a_window_of_one_octet), TEST(no_way),
         TEST(ends_of_the_link), TEST(no_memory), TEST(no_memory_any_more), TEST(a_small_heap), TEST(small_pools), TEST(stopped), TEST(a_network_that_goes), TEST(a_kept_stream),
         TEST(a_thousand_in_a_row), TEST(borrowed_bytes), TEST(woken_within_a_step), TEST(a_handshake_that_no_packet_wakes),
-        TEST(side_by_side), TEST(a_closed_stream_gives_way), TEST(a_clock_that_wraps), TEST(from_within_the_end),
+        TEST(side_by_side), TEST(a_link_local_name_server), TEST(a_closed_stream_gives_way), TEST(a_clock_that_wraps), TEST(from_within_the_end),
     };
     return cmocka_run_group_tests(tests, net_set_up, NULL);
 }
