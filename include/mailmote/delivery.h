@@ -15,6 +15,9 @@
  *
  * Calling step too often is harmless. Nothing is ever sent twice within a delivery: once the end of a message was
  * handed over, its recipients are settled, whatever happens then.
+ *
+ * What a delivery calls (port, source, mailbox, credentials, observer) must not call into the same delivery. To stop it from
+ * there, take note, and stop it when step has returned.
  */
 #ifndef MAILMOTE_DELIVERY_H
 #define MAILMOTE_DELIVERY_H

@@ -15,7 +15,8 @@
  *
  * Received bytes are read in place, out of lwIP's pbufs, and its window opens as they are used up. Bytes to send are
  * copied by tcp_write, but for stable ones (a source with is_stable: flash, constants) in pieces of
- * MOTE_LWIP_UNCOPIED_BYTES or more, which lwIP sends from where they lie.
+ * MOTE_LWIP_UNCOPIED_BYTES or more, which lwIP sends from where they lie. Where the driver sends later than it is told to
+ * (DMA), such bytes must outlive its queue, even after the end: then is_stable is for flash.
  *
  * Memory is lwIP's: for each delivery in flight one MEMP_SYS_TIMEOUT, one MEMP_TCP_PCB (and the pcbs of earlier ones that
  * are closed, which lwIP reuses when it runs out), two MEMP_UDP_PCB while names are asked, and what the segments take.
@@ -101,7 +102,8 @@ mote_status_t mote_lwip_start(mote_lwip_run_t *run, const mote_settings_t *setti
                               mote_mail_t *mail);
 /** Gives a run that has ended its next mail, on the stream it kept (keeps_stream). Returns as mote_delivery_next. */
 mote_status_t mote_lwip_next(mote_lwip_run_t *run, mote_mail_t *mail);
-/** Ends a run at any moment: recipients without a verdict get one, see mote_delivery_stop. ended is not called. */
+/** Ends a run at any moment, but from within what its delivery calls: recipients without a verdict get one, see
+ *  mote_delivery_stop. ended is not called. */
 void mote_lwip_stop(mote_lwip_run_t *run);
 
 MOTE_END_DECLS
