@@ -227,7 +227,7 @@ static void out_of_the_quiet(void **state)
 
 /* Mails in a row, from this thread. A mail is eight round trips over no distance: a few milliseconds. Were each to wait for
    lwIP's own next timer, it would be seconds. */
-static void in_time(void **state)
+static void in_time(void **state) /* PORT-8 */
 {
     static const struct {
         const char *name;
