@@ -4,6 +4,7 @@
 
 #define NO_SYS                    1
 #define SYS_LIGHTWEIGHT_PROT      0 /* interrupts do not call lwIP */
+#define LWIP_SINGLE_NETIF         1
 #define LWIP_NETCONN              0
 #define LWIP_SOCKET               0
 #define MEM_ALIGNMENT             4

@@ -144,7 +144,7 @@ static void tell_verdict(const char *way, uint32_t begun_us)
     console_number((microseconds() - begun_us) / 1000);
     console_text(" ms, awake ");
     console_number((microseconds() - begun_us - slept_us) / 1000);
-    console_line(" ms, longest call ", longest_us / 1000, " ms");
+    console_line(" ms, longest ", longest_us / 1000, " ms");
 }
 
 static void send_alert(const char *way, mote_source_t *message)
@@ -340,7 +340,7 @@ int firmware_run(void)
     console_text(board_name);
     console_text("\n");
     if (!settings_read(&settings)) {
-        console_text("settings: none, or a line that makes no sense\n");
+        console_text("settings: none, or senseless\n");
         return EXIT_NO_SETTINGS;
     }
     start_network();

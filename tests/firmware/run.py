@@ -343,7 +343,7 @@ def footprint_row(words, variant, settings):
     code, console = Firmware().run_board(board, image=board + variant, qemu=COUNTED, **settings)
     assert code == 0, console
     stack, arena, arena_size, static = map(int, re.search(r" stack (\d+) of \d+ arena (\d+) of (\d+) .* static (\d+)", console).groups())
-    times = re.findall(r"^(?:MX|relay): .* awake (\d+) ms, longest call (\d+) ms$", console, re.M)
+    times = re.findall(r"^(?:MX|relay): .* awake (\d+) ms, longest (\d+) ms$", console, re.M)
     print("| %s | %d | %d | %d | %s | %s | %.1f |" % (words, sizes(board + variant), static - arena_size, stack, arena or "none",
                                                   ", ".join("%.1f" % (int(ms) / 64) for ms, _ in times),
                                                   max(int(ms) for _, ms in times) / 64))
