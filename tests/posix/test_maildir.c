@@ -182,6 +182,7 @@ static void users(void **state) /* LOCAL-6, LOCAL-7, LOCAL-8 */
         { "ops@b.example", MOTE_ERR_NO_MAILBOX },
         { "a/ops@a.example", MOTE_ERR_NO_MAILBOX },
         { "\"../a.example/ops\"@a.example", MOTE_ERR_NO_MAILBOX },
+        { "\"a/../ops\"@a.example", MOTE_ERR_NO_MAILBOX },
         { "\"..\"@a.example", MOTE_ERR_NO_MAILBOX },
         { "\".ops\"@a.example", MOTE_ERR_NO_MAILBOX },
         { "\"ops \"@a.example", MOTE_ERR_NO_MAILBOX },
@@ -196,6 +197,8 @@ static void users(void **state) /* LOCAL-6, LOCAL-7, LOCAL-8 */
     mkdir(path_of("a.example"), 0700);
     mkdir(path_of("a.example/ops"), 0700);
     mkdir(path_of("a.example/postmaster"), 0700);
+    mkdir(path_of("a.example/a"), 0700);
+    mkdir(path_of("a.example/a/ops"), 0700); /* the folder is there: it is the name that cannot be */
     close(open(path_of("a.example/file"), O_CREAT | O_WRONLY, 0600));
     assert_int_equal(symlink("ops", path_of("a.example/link")), 0);
     set_pattern("/%d/%u");

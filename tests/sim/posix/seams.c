@@ -29,9 +29,20 @@ static unsigned calls;
 static unsigned fails_at; /* 0: never */
 static int fails_with;
 static const char *failed_call;
+static char storing[64]; /* of the mail here: w for each write, f fsync, r renameat */
+
+static void note_storing(const char *name)
+{
+    size_t size = strlen(storing);
+
+    if (size + 1 < sizeof storing && (strcmp(name, "write") == 0 || strcmp(name, "fsync") == 0 || strcmp(name, "renameat") == 0)) {
+        storing[size] = name[0];
+    }
+}
 
 static bool fails(const char *name, int hard, int soft, unsigned kind)
 {
+    note_storing(name);
     if (fails_at == 0 || ++calls != fails_at) {
         return false;
     }
@@ -61,7 +72,7 @@ SEAM(ssize_t, recvfrom, (int a, void *b, size_t c, int d, struct sockaddr *e, so
 SEAM(ssize_t, recvmsg, (int a, struct msghdr *b, int c), (a, b, c), ECONNREFUSED, EAGAIN)
 SEAM(int, poll, (struct pollfd *a, nfds_t b, int c), (a, b, c), ENOMEM, EAGAIN)
 SEAM(ssize_t, getrandom, (void *a, size_t b, unsigned c), (a, b, c), EIO, ENOSYS)
-SEAM(ssize_t, write, (int a, const void *b, size_t c), (a, b, c), ENOSPC, EIO)
+SEAM(ssize_t, write, (int a, const void *b, size_t c), (a, b, c), ENOSPC, EDQUOT)
 SEAM(ssize_t, read, (int a, void *b, size_t c), (a, b, c), EIO, EIO)
 SEAM(int, fsync, (int a), (a), EIO, ENOSPC)
 SEAM(int, renameat, (int a, const char *b, int c, const char *d), (a, b, c, d), EIO, ENOSPC)
@@ -90,10 +101,14 @@ static unsigned *ledger; /* shared: how many mails were taken whole */
 static uint16_t mail_port;
 static uint16_t names_port;
 static char folder[] = "/tmp/mailmote-seams-XXXXXX";
+static pid_t server_id; /* 0: none */
 
 static void die(const char *words)
 {
     (void)printf("FAILED: call %u (%s, %s): %s\n", fails_at, failed_call != NULL ? failed_call : "none", strerror(fails_with), words);
+    if (server_id > 0) {
+        (void)kill(server_id, SIGKILL);
+    }
     exit(1);
 }
 
@@ -269,6 +284,7 @@ static void run_once(void)
     settings.routes = routes;
     settings.route_count = 2;
     calls = 0;
+    memset(storing, 0, sizeof storing);
     *ledger = 0;
     mote_posix_run_init(&run);
     run.posix.allows_loopback_source = true;
@@ -290,6 +306,12 @@ static void run_once(void)
         fails_at = at_hand;
         check(&recipients[0], *ledger, "the relay's");
         check(&recipients[1], empty_folder("new"), "the Maildir's");
+        if (recipients[1].verdict == MOTE_VERDICT_ACCEPTED && (strlen(storing) < 4 || strcmp(storing + strlen(storing) - 4, "wfrf") != 0)) {
+            die("a mail here is accepted that was not written, synced, moved and its folder synced, in that order"); /* LOCAL-1 */
+        }
+        if (failed_call != NULL && strcmp(failed_call, "write") == 0 && fails_with == EDQUOT && recipients[1].report.status != MOTE_ERR_QUOTA) {
+            die("a quota that is not told as one"); /* LOCAL-8 */
+        }
     } else if (status != MOTE_ERR_RANDOM) {
         die(mote_status_text(status));
     }
@@ -304,7 +326,6 @@ static void run_once(void)
 int main(void)
 {
     unsigned runs = 0;
-    pid_t child;
 
     ledger = mmap(NULL, sizeof *ledger, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (ledger == MAP_FAILED || mkdtemp(folder) == NULL) {
@@ -316,7 +337,7 @@ int main(void)
         (void)snprintf(box, sizeof box, "%s/box", folder);
         (void)mkdir(box, 0700);
     }
-    child = serve();
+    server_id = serve();
     for (kind_at_hand = 0; kind_at_hand < KIND_COUNT; kind_at_hand++) {
         unsigned limit = RUN_COUNT;
 
@@ -333,8 +354,8 @@ int main(void)
                fails_at - 1);
     }
     fails_at = 0;
-    (void)kill(child, SIGKILL);
-    (void)waitpid(child, NULL, 0);
+    (void)kill(server_id, SIGKILL);
+    (void)waitpid(server_id, NULL, 0);
     {
         char command[300];
 
