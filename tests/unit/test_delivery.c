@@ -233,6 +233,11 @@ static const struct {
       "z.a.example A 192.0.2.3\n",
       { { .ip = "192.0.2.1", .mail = "421 no" }, { .ip = "192.0.2.2", .mail = "421 no" }, { .ip = "192.0.2.3" } },
       "ops@a.example", "t", "192.0.2.1 192.0.2.2 ", 0, 0 }, /* MX-15 */
+    { "as many addresses as an attempt has, then later",
+      "a.example MX 10 x.a.example\nx.a.example A 192.0.2.1\nx.a.example A 192.0.2.2\n"
+      "a.example MX 20 y.a.example\ny.a.example A 192.0.2.3\ny.a.example A 192.0.2.4\n"
+      "a.example MX 30 z.a.example\nz.a.example A 192.0.2.5\nz.a.example A 192.0.2.6\n",
+      { { .ip = "192.0.2.6" } }, "ops@a.example", "t", "192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4 192.0.2.5 ", 0, 0 }, /* MX-15 */
     { "loopback from DNS", "a.example MX 10 mx.a.example\nmx.a.example A 127.0.0.1\n", { { .ip = "127.0.0.1" } }, "ops@a.example", "p", "", 4, 6 }, /* SEC-12 */
     { "multicast from DNS", "a.example MX 10 mx.a.example\nmx.a.example A 224.0.0.1\n", { { .ip = "224.0.0.1" } }, "ops@a.example", "p", "", 4, 4 },
     { "ourselves by the address of the stream", "a.example MX 10 mx.a.example\nmx.a.example A 192.0.2.200\n",
