@@ -149,16 +149,16 @@ class Corpus(Case):
 
 
 class Refusals(Case):
-    """MSG-11, MSG-17, MSG-35: each with the name of the field."""
+    """MSG-11, MSG-17, MSG-35: each with the name of the field, or the option as it was given."""
 
     def test_refused(self):
         good = ["-f", "pump@example.net", "--text", "x"]
         latin = self.write("latin.txt", b"caf\xe9\n")
         for words_, said in (
                 (["--subject", "a\nBcc: x@example.net"], "Subject"), (["--subject", "a\rb"], "Subject"), (["--subject", b"caf\xe9"], "Subject"),
-                (["--cc", "A\nB <x@example.net>"], "Cc"), (["--cc", "no address"], "Cc"), (["--header", "X: a\n b"], "field"),
+                (["--cc", "A\nB <x@example.net>"], "Cc"), (["--cc", "no address"], "Cc"), (["--header", "X: a\n b"], "--header 'X: a? b'"),
                 (["--header", "Bcc: x@example.net"], "field"), (["--header", "Content-Type: x"], "field"), (["--header", "X Y: z"], "field"),
-                (["--thread", "a b"], "In-Reply-To"), (["--html", latin], "HTML")):
+                (["--thread", "a b"], "--thread 'a b'"), (["--html", latin], "HTML")):
             with self.subTest(words=words_):
                 self.assert_refused(self.run_program("compose", *good, *words_, "ops@example.net"), 65, said)
                 self.assert_refused(self.run_program("send", *good, *words_, "ops@example.net", options=["relay=127.0.0.1:1"]), 65, said)
