@@ -273,18 +273,19 @@ static mote_reach_t reach_of_ipv4(const uint8_t *bytes)
 #if MOTE_FEATURE_IPV6
 static mote_reach_t reach_of_ipv6(const uint8_t *bytes)
 {
+    static const uint8_t loopback[16] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 };
     static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF };
     static const uint8_t translated[12] = { 0, 0x64, 0xFF, 0x9B };
     static const uint8_t translated_here[6] = { 0, 0x64, 0xFF, 0x9B, 0, 1 }; /* RFC 8215: a site's own translator */
 
-    if (memcmp(bytes, mapped, sizeof mapped) == 0 || memcmp(bytes, translated, sizeof translated) == 0) {
+    if (memcmp(bytes, translated, sizeof translated) == 0) {
         /* RFC 6052 3.1: what must not stand behind the prefix would lead through the translator into the site. */
         return reach_of_ipv4(bytes + 12);
     }
-    if (memcmp(bytes, mapped, 10) == 0 && bytes[10] == 0 && bytes[11] == 0) {
-        /* ::1 is loopback; the rest of ::/96 (unspecified, the old IPv4-compatible form) is nobody's. */
-        return bytes[12] == 0 && bytes[13] == 0 && bytes[14] == 0 && bytes[15] == 1 ? MOTE_REACH_LOOPBACK
-                                                                                     : MOTE_REACH_NEVER;
+    if (memcmp(bytes, loopback, 12) == 0 || memcmp(bytes, mapped, sizeof mapped) == 0) {
+        /* The rest is nobody's: unspecified, the old IPv4-compatible form, and IPv4-mapped, which never stands on the wire
+           (RFC 6890 2.2.3) and would hide an own IPv4 address from the comparison. */
+        return memcmp(bytes, loopback, sizeof loopback) == 0 ? MOTE_REACH_LOOPBACK : MOTE_REACH_NEVER;
     }
     if (bytes[0] == 0xFF || (bytes[0] == 0xFE && (bytes[1] & 0x80) == 0x80)) {
         return MOTE_REACH_NEVER; /* multicast, link-local, and site-local, which is no more (RFC 3879) */

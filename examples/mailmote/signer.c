@@ -58,6 +58,7 @@ static int init_key(signer_t *signer, const config_t *config)
     int code = read_key(config, text, &size);
 
     if (code != EX_OK) {
+        mote_wipe(text, sizeof text); /* a key that others can read is read before it is refused */
         return code;
     }
     status = mote_mbedtls_dkim_init(&signer->key, mote_span(text, size));

@@ -73,8 +73,8 @@ static void show_progress(watch_t *watch, size_t size)
 {
     int percent;
 
-    watch->sent_size += (int32_t)size;
-    percent = watch->total_size > 0 ? (int)((int64_t)watch->sent_size * 100 / watch->total_size) : 0;
+    watch->sent_size += (int64_t)size;
+    percent = watch->total_size > 0 ? (int)(watch->sent_size * 100 / watch->total_size) : 0;
     percent = percent > 100 ? 100 : percent; /* added dots count here, not in the size */
     if (percent != watch->percent) {
         watch->percent = percent;

@@ -19,7 +19,7 @@ typedef struct watch {
     uint32_t start_ms;
     mote_event_t last_event;
     int32_t total_size;
-    int32_t sent_size;
+    int64_t sent_size;
     int percent;
     size_t line_size;
     uint8_t line[WATCH_LINE_BYTES];                   /* of the reply being heard */

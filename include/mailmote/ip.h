@@ -36,9 +36,9 @@ typedef struct mote_endpoint {
 /** How far an address reaches, as far as mail is concerned. */
 typedef enum mote_reach {
     MOTE_REACH_GLOBAL,
-    MOTE_REACH_PRIVATE,  /**< RFC 1918, RFC 6598 (100.64/10), RFC 4193 (fc00::/7) */
-    MOTE_REACH_LOOPBACK, /**< 127/8, ::1 and their IPv4-mapped forms */
-    MOTE_REACH_NEVER     /**< unspecified, link-local, multicast, broadcast, class E, and mapped forms of them */
+    MOTE_REACH_PRIVATE,  /**< RFC 1918, RFC 6598 (100.64/10), RFC 4193 (fc00::/7), RFC 8215 (64:ff9b:1::/48) */
+    MOTE_REACH_LOOPBACK, /**< 127/8, ::1 */
+    MOTE_REACH_NEVER     /**< unspecified, link-local, multicast, broadcast, class E, and every IPv4-mapped form */
 } mote_reach_t;
 
 /**

@@ -149,8 +149,8 @@ static void reaches(void **state)
         { "fe80::1", MOTE_REACH_NEVER },          { "febf::1", MOTE_REACH_NEVER },
         { "fec0::1", MOTE_REACH_NEVER },          { "ff02::1", MOTE_REACH_NEVER },
         { "fc00::1", MOTE_REACH_PRIVATE },        { "fdff::1", MOTE_REACH_PRIVATE },
-        { "::ffff:127.0.0.1", MOTE_REACH_LOOPBACK }, { "::ffff:10.0.0.1", MOTE_REACH_PRIVATE },
-        { "::ffff:224.0.0.1", MOTE_REACH_NEVER }, { "::ffff:192.0.2.1", MOTE_REACH_GLOBAL },
+        { "::ffff:127.0.0.1", MOTE_REACH_NEVER },  { "::ffff:10.0.0.1", MOTE_REACH_NEVER },
+        { "::ffff:224.0.0.1", MOTE_REACH_NEVER }, { "::ffff:192.0.2.1", MOTE_REACH_NEVER },
         { "::ffff:0.0.0.0", MOTE_REACH_NEVER },   { "::ffff:169.254.1.1", MOTE_REACH_NEVER },
     };
     mote_ip_t none = { 0, { 0 } };
