@@ -19,12 +19,13 @@ void firmware_assert(void);
 /* semihosting.c: what a debugger or QEMU gives, where a product has parts of its own */
 __attribute__((noreturn)) void firmware_exit(int code);
 mote_status_t host_random(void *self, uint8_t *bytes, size_t size);
-uint32_t host_time(void);
 size_t host_read(const char *path, uint8_t *room, size_t capacity);
 size_t host_arguments(char *room, size_t capacity);
 
 /* clock.c */
-void clock_set(bool is_set);
+void clock_start(const mote_ip_t *server); /* asks it, again and again; the network is up */
+bool clock_is_asked(void);
+void clock_set(uint32_t seconds); /* since 1970: lwIP's SNTP calls this */
 uint32_t clock_now(void); /* seconds since 1970, or 0: not set */
 
 /* memory.c: mbedTLS's arena, clock and random source */

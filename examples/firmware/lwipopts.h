@@ -11,9 +11,9 @@
 #define MEM_SIZE                  4096
 #define MEMP_NUM_TCP_PCB          4
 #define MEMP_NUM_TCP_PCB_LISTEN   1
-#define MEMP_NUM_UDP_PCB          4 /* DHCP, and two questions */
+#define MEMP_NUM_UDP_PCB          5 /* DHCP, SNTP, and two questions */
 #define MEMP_NUM_TCP_SEG          12
-#define MEMP_NUM_SYS_TIMEOUT      (LWIP_NUM_SYS_TIMEOUT_INTERNAL + 1) /* and a delivery */
+#define MEMP_NUM_SYS_TIMEOUT      (LWIP_NUM_SYS_TIMEOUT_INTERNAL + 2) /* SNTP, and a delivery */
 #define PBUF_POOL_SIZE            8
 #define PBUF_POOL_BUFSIZE         592
 #define TCP_MSS                   536
@@ -37,5 +37,13 @@
 #include <stdint.h>
 uint32_t firmware_random(void);
 #define LWIP_RAND() firmware_random()
+
+/* The time stamp of an SNTP question is random: who answers must have seen it. */
+void clock_set(uint32_t seconds);
+#define SNTP_SET_SYSTEM_TIME(seconds)          clock_set(seconds)
+#define SNTP_GET_SYSTEM_TIME_NTP(seconds, part) ((seconds) = (s32_t)firmware_random(), (part) = firmware_random())
+#define SNTP_CHECK_RESPONSE                    2
+#define SNTP_STARTUP_DELAY                     0
+#define SNTP_MONITOR_SERVER_REACHABILITY       0
 
 #endif

@@ -16,7 +16,7 @@
 #include "lwip/sys.h"
 #include "lwip/timeouts.h"
 
-enum { DHCP_WAIT_MS = 15000, SETTLE_MS = 500, SETTLE_LONGEST_MS = 30000, DNS_TCP_BYTES = 512 };
+enum { DHCP_WAIT_MS = 15000, CLOCK_WAIT_MS = 5000, SETTLE_MS = 500, SETTLE_LONGEST_MS = 30000, DNS_TCP_BYTES = 512 };
 
 enum { EXIT_ALL_ACCEPTED = 0, EXIT_NOT_ALL = 1, EXIT_NO_ADDRESS = 2, EXIT_NO_SETTINGS = 3, EXIT_LEAK = 4 };
 
@@ -112,6 +112,26 @@ static bool wait_for_address(void)
         dns.server_count = 1;
     }
     return true;
+}
+
+/* A certificate can only be judged by a clock that is set. */
+static void wait_for_clock(void)
+{
+    uint32_t begun_ms = sys_now();
+
+    if (settings.time_server.family != MOTE_FAMILY_IPV4) {
+        return;
+    }
+    if (!clock_is_asked()) {
+        clock_start(&settings.time_server);
+    }
+    while (clock_now() == 0) {
+        if (sys_now() - begun_ms > CLOCK_WAIT_MS) {
+            console_text("SNTP: no answer\n");
+            return;
+        }
+        wait_for_something();
+    }
 }
 
 static void start_network(void)
@@ -255,6 +275,7 @@ static void send_alerts(void)
         send_by_mx();
     }
     if (FIRMWARE_RELAY && settings.relay.size > 0) {
+        wait_for_clock();
         send_by_relay();
     }
 }
@@ -326,7 +347,7 @@ static bool has_leaked(unsigned arena_before, unsigned mem_before)
     has |= has_left("pbufs", lwip_stats.memp[MEMP_PBUF]->used, 0);
     has |= has_left("segments", lwip_stats.memp[MEMP_TCP_SEG]->used, 0);
     has |= has_left("connections", tcp_active_pcbs != NULL, 0);
-    has |= has_left("sockets", lwip_stats.memp[MEMP_UDP_PCB]->used, 1); /* DHCP's */
+    has |= has_left("sockets", lwip_stats.memp[MEMP_UDP_PCB]->used, clock_is_asked() ? 2 : 1); /* DHCP's, SNTP's */
     return has;
 }
 
@@ -344,7 +365,6 @@ int firmware_run(void)
         return EXIT_NO_SETTINGS;
     }
     start_network();
-    clock_set(settings.has_clock);
     tls_start(&settings);
     timeouts.total_s = settings.patience_s;
     arena_before = arena_used();

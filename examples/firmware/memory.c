@@ -28,9 +28,26 @@ mbedtls_ms_time_t mbedtls_ms_time(void)
 
 struct tm *mbedtls_platform_gmtime_r(const mbedtls_time_t *time, struct tm *room)
 {
-    time_t seconds = (time_t)*time;
+    static const uint8_t month_days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+    uint32_t seconds = (uint32_t)*time; /* until 2106; the C library's own brings 64-bit division, a kilobyte */
+    uint32_t days = seconds / 86400;
+    uint32_t year_days = 365;
+    uint32_t this_month_days = 31;
 
-    return gmtime_r(&seconds, room);
+    memset(room, 0, sizeof *room);
+    room->tm_hour = (int)(seconds % 86400 / 3600);
+    room->tm_min = (int)(seconds % 3600 / 60);
+    room->tm_sec = (int)(seconds % 60);
+    for (room->tm_year = 70; days >= year_days; room->tm_year++) {
+        days -= year_days;
+        year_days = (room->tm_year + 1) % 4 == 0 && room->tm_year + 1 != 200 ? 366 : 365; /* 2100 is no leap year */
+    }
+    for (; days >= this_month_days; room->tm_mon++) {
+        days -= this_month_days;
+        this_month_days = month_days[room->tm_mon + 1] + (room->tm_mon + 1 == 1 && year_days == 366 ? 1U : 0U);
+    }
+    room->tm_mday = (int)days + 1;
+    return room;
 }
 
 psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context_t *context, uint8_t *output, size_t size,

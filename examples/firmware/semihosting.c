@@ -1,5 +1,5 @@
-/* Semihosting: QEMU, or a debugger, lends its clock, its random source and a file. For tests: a product has a clock chip or
-   SNTP, a random generator, and its settings in flash; without them it must not be built (FIRMWARE_SEMIHOSTING 0). */
+/* Semihosting: QEMU, or a debugger, lends its random source and a file. For tests: a product has a
+   random generator, and its settings in flash; without them it must not be built (FIRMWARE_SEMIHOSTING 0). */
 #include "firmware.h"
 
 #include <string.h>
@@ -8,10 +8,10 @@
 #define FIRMWARE_SEMIHOSTING 1
 #endif
 #if !FIRMWARE_SEMIHOSTING
-#error "give your board host_random, host_time and host_read of its own: a true random source, a clock, settings"
+#error "give your board host_random and host_read of its own: a true random source, settings"
 #endif
 
-enum { SYS_OPEN = 0x01, SYS_CLOSE = 0x02, SYS_READ = 0x06, SYS_TIME = 0x11, SYS_GET_CMDLINE = 0x15, SYS_EXIT_EXTENDED = 0x20 };
+enum { SYS_OPEN = 0x01, SYS_CLOSE = 0x02, SYS_READ = 0x06, SYS_GET_CMDLINE = 0x15, SYS_EXIT_EXTENDED = 0x20 };
 enum { OPEN_BINARY = 1, STOPPED_APPLICATION = 0x20026 };
 
 static int call(int operation, const void *block)
@@ -30,11 +30,6 @@ void firmware_exit(int code)
     (void)call(SYS_EXIT_EXTENDED, block);
     for (;;) {
     }
-}
-
-uint32_t host_time(void)
-{
-    return (uint32_t)call(SYS_TIME, NULL);
 }
 
 size_t host_arguments(char *room, size_t capacity)

@@ -51,8 +51,6 @@ static bool set(settings_t *settings, mote_span_t key, mote_span_t value)
         settings->is_implicit = read_number(value) != 0;
     } else if (mote_span_equals(key, mote_span_text("mx"))) {
         settings->has_mx = read_number(value) != 0;
-    } else if (mote_span_equals(key, mote_span_text("clock"))) {
-        settings->has_clock = read_number(value) != 0;
     } else if (mote_span_equals(key, mote_span_text("arena"))) {
         settings->arena = read_number(value);
     } else if (mote_span_equals(key, mote_span_text("rounds"))) {
@@ -63,6 +61,8 @@ static bool set(settings_t *settings, mote_span_t key, mote_span_t value)
         settings->patience_s = read_number(value);
     } else if (mote_span_equals(key, mote_span_text("dns"))) {
         return mote_ip_parse(value, &settings->name_server) == MOTE_OK;
+    } else if (mote_span_equals(key, mote_span_text("sntp"))) {
+        return mote_ip_parse(value, &settings->time_server) == MOTE_OK;
     } else if (mote_span_equals(key, mote_span_text("ca"))) {
         return read_ca(settings, value);
     } else {
@@ -81,7 +81,6 @@ bool settings_read(settings_t *settings)
 
     memset(settings, 0, sizeof *settings);
     settings->relay_port = 587;
-    settings->has_clock = true;
     settings->has_mx = true;
     settings->rounds = 1;
     path = mote_span_slice(path, mote_span_find(path, ' ') + 1, path.size); /* behind the program's name */

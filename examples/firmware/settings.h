@@ -9,11 +9,11 @@ typedef struct settings {
     mote_span_t relay;             /* host: a second alert goes through it, with STARTTLS or (implicit) TLS */
     mote_span_t user, password;    /* for the relay; no user: it wants none */
     mote_ip_t name_server;         /* family 0: those that DHCP names */
+    mote_ip_t time_server;         /* asked by SNTP; IPv4. Family 0: the clock is never set */
     mote_span_t ca;                /* the trusted CA, DER */
     uint16_t relay_port;
     bool is_implicit;
     bool has_mx;                   /* the first alert goes by MX; else there is none */
-    bool has_clock;
     uint16_t arena;                /* bytes of mbedTLS's arena to use; 0: all */
     uint16_t rounds;               /* how often all of it is done */
     uint16_t pause_ms;             /* before each round */

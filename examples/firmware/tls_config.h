@@ -3,6 +3,7 @@
 #define TLS_CONFIG_H
 
 #define MBEDTLS_HAVE_ASM
+#define MBEDTLS_NO_UDBL_DIVISION /* else the compiler's 64-bit division comes along */
 #define MBEDTLS_HAVE_TIME
 #define MBEDTLS_HAVE_TIME_DATE
 #define MBEDTLS_PLATFORM_C

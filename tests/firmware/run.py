@@ -12,6 +12,7 @@ import pathlib
 import re
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -37,7 +38,8 @@ class Firmware(unittest.TestCase):
 
     def command(self, board, image=None, to="ops@exim.example", ca="ca", network="user", monitor="none", qemu=(), **settings):
         """Writes the settings; gives the command line of a board with them."""
-        words = {"from": "pump@example.net", "to": to, "user": world.USER, "password": world.PASSWORD, "ca": W.folder / (ca + ".der")}
+        words = {"from": "pump@example.net", "to": to, "user": world.USER, "password": world.PASSWORD, "ca": W.folder / (ca + ".der"),
+                 "sntp": "192.0.2.55"}
         words.update(settings)
         path = W.folder / "firmware.conf"
         path.write_text("".join("%s %s\n" % (key, value) for key, value in words.items()))
@@ -119,7 +121,7 @@ class Firmware(unittest.TestCase):
     TROUBLE = [
         ("a stranger's CA", {"ca": "stranger"}, "relay: transient, tls, certificate not accepted", "not signed by a trusted CA"),
         ("a name the certificate is not for", {"relay": "other.example.net"}, "relay: transient, tls, certificate not accepted", "other.example.net"),
-        ("no clock", {"clock": 0}, "relay: transient, tls, certificate not accepted", "clock is not set"),
+        ("a time server that is silent", {"sntp": "192.0.2.99"}, "relay: transient, tls, certificate not accepted", "clock is not set"),
         ("a wrong password", {"password": "guess"}, "relay: transient, auth", "535"),
         ("a small arena", {"arena": 6000}, "relay: transient, tls, ", ""),
         ("nobody there", {"relay": "nobody.example.net"}, "relay: ", "no such domain or host"),
@@ -138,6 +140,13 @@ class Firmware(unittest.TestCase):
                     if verdict.startswith("relay"):
                         self.assertIn("MX: accepted", console)
                     self.assertIn("marks: ", console)
+
+    def test_wrong_time(self):
+        """A time server that is far ahead is believed, and the certificate's end told; one that has not seen the question is not."""
+        for case, words in ((TimeServer(ahead_s=400 * 86400), "expired"), (TimeServer(has_seen=False), "clock is not set")):
+            with self.subTest(words), case:
+                code, console = self.run_board(BOARDS[0], relay="smtp.example.net", mx=0, sntp="192.0.2.13")
+                self.assertEqual((code, words in console), (1, True), console)
 
     def test_chains(self):
         """RSA, and a certificate that is larger than the room for a handshake message: a word, and the device goes on."""
@@ -230,6 +239,33 @@ def reused_sessions():
     time.sleep(0.3)  # Postfix writes its log by a process of its own
     log = W.folder / "postfix/postfix.log"
     return log.read_text().count("Reusing old session") if log.exists() else 0
+
+
+class TimeServer:
+    """Answers SNTP as chrony would not: with the time of another day, or without what the question held."""
+
+    def __init__(self, ahead_s=0, has_seen=True):
+        self.ahead_s, self.has_seen = ahead_s, has_seen
+
+    def serve(self):
+        while True:
+            question, address = self.socket.recvfrom(512)
+            if not question:
+                return
+            stamp = struct.pack(">II", int(time.time()) + self.ahead_s + 2208988800, 0)  # from 1900 on (RFC 4330 3)
+            seen = question[40:48] if self.has_seen else bytes(8)
+            self.socket.sendto(bytes([0x24, 3, 6, 0xEC]) + bytes(12) + stamp + seen + stamp + stamp, address)
+
+    def __enter__(self):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("192.0.2.13", 123))
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def __exit__(self, *_):
+        self.socket.sendto(b"", ("192.0.2.13", 123))
+        self.thread.join(5)
+        self.socket.close()
 
 
 class Cable:
@@ -379,6 +415,7 @@ if __name__ == "__main__":
     from peer import Peer, plain_server
     try:
         W.start_names()
+        W.start_time()
         W.make_certificates()
         for name in ("ca", "stranger"):
             world.sh("openssl", "x509", "-in", str(W.certificates / (name + ".crt")), "-outform", "DER", "-out",

@@ -13,6 +13,7 @@ build/world by scripts/setup --world.
     scripted    192.0.2.13 to .19           whatever a test puts there
     nsd         192.0.2.53                  authoritative
     unbound     192.0.2.54                  the resolver of the device
+    chrony      192.0.2.55                  the time of day, by SNTP
 """
 import glob
 import os
@@ -29,7 +30,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parent.parent
 ROOT = TOP / "build/world/root"
-SERVER_ADDRESSES = [10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 53, 54]
+SERVER_ADDRESSES = [10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 53, 54, 55]
 USER, PASSWORD = "pump@example.net", "tap & \"drum\" 9"
 USERS = {"postfix": 64901, "postdrop": 64902, "Debian-exim": 64903, "opensmtpd": 64904, "opensmtpq": 64905,
          "nsd": 64906, "unbound": 64907, "box": 64908}
@@ -39,7 +40,7 @@ def enter(argv):
     """Starts this program again in namespaces of its own, once."""
     if os.environ.get("MAILMOTE_WORLD") == "inside":
         return
-    if not (ROOT / "unbound/.whole").exists():
+    if not all((ROOT / name / ".whole").exists() for name in ("unbound", "chrony")):
         sys.exit("world: the servers are missing; run scripts/setup --world")
     root = [] if os.geteuid() == 0 else ["sudo", "--preserve-env=MAILMOTE,ALERT"]  # namespaces with several users need root
     inside = ["env", "MAILMOTE_WORLD=inside", sys.executable, *argv]
@@ -223,6 +224,14 @@ class World:
         self.spawn("unbound", "/usr/sbin/unbound", "-d", "-c", str(folder / "unbound.conf"))
         self.wait_for("192.0.2.53", 53, "nsd")
         self.wait_for("192.0.2.54", 53, "unbound")
+
+    # ---- the time ----
+
+    def start_time(self):
+        """A time server that believes this machine's clock and leaves it alone."""
+        path = self.folder / "chrony.conf"
+        path.write_text("bindaddress 192.0.2.55\nallow\nlocal stratum 3\ncmdport 0\nbindcmdaddress /\npidfile /run/chronyd.pid\n")
+        self.spawn("chrony", "/usr/sbin/chronyd", "-d", "-x", "-u", "root", "-f", str(path))
 
     # ---- certificates ----
 
