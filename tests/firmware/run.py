@@ -148,6 +148,20 @@ class Firmware(unittest.TestCase):
                 code, console = self.run_board(BOARDS[0], relay="smtp.example.net", mx=0, sntp="192.0.2.13")
                 self.assertEqual((code, words in console), (1, True), console)
 
+    def test_calendar(self):
+        """The device tells a leap day, and the last second of one, from its neighbours: by a certificate for that day alone."""
+        day = 1835395200 - int(time.time())  # 2028-02-29 00:00:00, from now
+        W.make_certificate("years", is_ca=True, issuer="years", dates=("20270101000000Z", "20301231235959Z"))
+        make_der("years")
+        certificate = W.make_certificate("leap", "DNS:script.example.net", issuer="years", dates=("20280229000000Z", "20280229235959Z"))
+        for second, words in ((-60, "not valid before 2028-02-29"), (60, "relay: accepted"), (86400 - 60, "relay: accepted"), (86400 + 60, "expired")):
+            with self.subTest(second=second), TimeServer(ahead_s=day + second), \
+                    Peer("192.0.2.13", 465, plain_server(certificate=certificate, is_implicit=True, extensions=["AUTH PLAIN"],
+                                                         replies={"AUTH": "235 in"})):
+                _, console = self.run_board(BOARDS[0], relay="script.example.net", port=465, implicit=1, mx=0, ca="years",
+                                            sntp="192.0.2.13")
+                self.assertIn(words, console)
+
     def test_chains(self):
         """RSA, and a certificate that is larger than the room for a handshake message: a word, and the device goes on."""
         names = "DNS:script.example.net"
@@ -233,6 +247,10 @@ class Firmware(unittest.TestCase):
         for board in self.each_board(BOARDS[:1]):
             code, console = self.run_board(board, network="socket,udp=127.0.0.1:9,localaddr=127.0.0.1:9009")
             self.assertEqual((code, "DHCP: no answer" in console), (2, True), console)
+
+
+def make_der(name):
+    world.sh("openssl", "x509", "-in", str(W.certificates / (name + ".crt")), "-outform", "DER", "-out", str(W.folder / (name + ".der")))
 
 
 def reused_sessions():
@@ -418,8 +436,7 @@ if __name__ == "__main__":
         W.start_time()
         W.make_certificates()
         for name in ("ca", "stranger"):
-            world.sh("openssl", "x509", "-in", str(W.certificates / (name + ".crt")), "-outform", "DER", "-out",
-                     str(W.folder / (name + ".der")))
+            make_der(name)
         W.start_postfix()
         W.start_exim()
         if "--footprint" in sys.argv:
